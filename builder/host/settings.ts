@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads the environment once, at the border. Nothing below builder/host sees an environment variable.
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+
+/** Where things are on this host. None of it can reach an output. */
+export interface Settings {
+  /** Directory of the content-addressed store. `DODEKA_STORE`, else the user's cache directory. */
+  readonly storeDir: string;
+  /** Base address of a Debian archive (holding `dists/` and `pool/`); undefined: take the host's apt configuration. */
+  readonly debianMirror: string | undefined;
+  /** The same for the security archive. */
+  readonly debianSecurityMirror: string | undefined;
+  /** Variables that Go's module download needs on this network: proxies and certificate bundles. */
+  readonly goNetwork: Readonly<Record<string, string>>;
+  /** Present on a terminal that wants no colour. */
+  readonly noColor: boolean;
+  readonly isCi: boolean;
+}
+
+const GO_NETWORK = ["GOPROXY", "GONOPROXY", "GOPRIVATE", "GOINSECURE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
+
+/** Settings from the environment of this process, or from `env` in tests. */
+export function readSettings(env: Readonly<Record<string, string | undefined>> = process.env): Settings {
+  const cache = env["XDG_CACHE_HOME"] ?? join(env["HOME"] ?? homedir(), ".cache");
+  const goNetwork: Record<string, string> = {};
+  for (const name of GO_NETWORK.flatMap((n) => [n, n.toLowerCase()])) {
+    const value = env[name];
+    if (value !== undefined && value !== "") goNetwork[name] = value;
+  }
+  return {
+    storeDir: resolve(env["DODEKA_STORE"] ?? join(cache, "dodeka")),
+    debianMirror: env["DODEKA_DEBIAN_MIRROR"],
+    debianSecurityMirror: env["DODEKA_DEBIAN_SECURITY_MIRROR"],
+    goNetwork,
+    noColor: env["NO_COLOR"] !== undefined || env["TERM"] === "dumb",
+    isCi: env["CI"] !== undefined && env["CI"] !== "" && env["CI"] !== "false",
+  };
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the lock must hold, by purpose. `dodeka lock` resolves these names against the archive.
+
+export interface PackageGroup {
+  readonly name: string;
+  /** A toolbox holds the packages and all they depend on; parts are taken as they are. */
+  readonly kind: "toolbox" | "parts";
+  readonly packages: readonly string[];
+  /** Dependencies that no tool here needs at run time: they only serve installation scripts, which never run. */
+  readonly without: readonly string[];
+}
+
+/** Newest first wins within the first list; backports serve only what the others lack (the Go toolchain). */
+export const SUITES = {
+  preferred: ["trixie", "trixie-updates", "trixie-security"],
+  fallback: ["trixie-backports"],
+} as const;
+
+const SHELL = ["base-files", "bash", "bubblewrap", "coreutils"];
+const INSTALL_ONLY = ["debconf", "dpkg", "tar", "perl-base", "init-system-helpers", "ucf", "sensible-utils"];
+
+export const PACKAGE_GROUPS: readonly PackageGroup[] = [
+  {
+    name: "compile",
+    kind: "toolbox",
+    // golang: the userland; grub: BIOS boot images; squashfs-tools: the root image.
+    packages: [...SHELL, "golang-1.27-go", "grub-common", "grub-pc-bin", "squashfs-tools"],
+    without: [...INSTALL_ONLY],
+  },
+  {
+    name: "machine",
+    kind: "toolbox",
+    packages: [...SHELL, "ovmf", "qemu-system-x86", "seabios"],
+    without: [...INSTALL_ONLY],
+  },
+  {
+    name: "judges",
+    kind: "toolbox",
+    // Tools that we did not write and that must accept what we write.
+    packages: [
+      ...SHELL,
+      "binutils",
+      "cpio",
+      "cryptsetup-bin",
+      "dosfstools",
+      "faketime",
+      "fdisk",
+      "gdisk",
+      "genisoimage",
+      "mtools",
+      "sbsigntool",
+      "squashfs-tools",
+      "systemd-boot-tools",
+      "systemd-container",
+      "systemd-ukify",
+      "util-linux",
+      "xorriso",
+      "zstd",
+    ],
+    without: [...INSTALL_ONLY, "default-dbus-system-bus", "dbus-system-bus", "dbus", "systemd-dev"],
+  },
+  { name: "parts", kind: "parts", packages: ["ca-certificates", "linux-image-amd64", "systemd-boot-efi"], without: [] },
+];

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// A toolbox is a private root made of locked packages. Installation scripts never run; the few things they would have
+// made (accounts, mount points) are written here. The root is named by the digest of its packages and of RECIPE.
+import { chmod, link, mkdir, readdir, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { createWriteStream } from "node:fs";
+import { dirname, join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { FactoryError } from "../errors.ts";
+import type { Sha256 } from "../layout/digest.ts";
+import type { Store } from "../host/store.ts";
+import { blobPath, temporaryPath } from "../host/store.ts";
+import { describeWriteError } from "../host/write-error.ts";
+import type { DebEntry } from "./deb.ts";
+import { debEntries } from "./deb.ts";
+import type { Lock, LockedPackage } from "./lock.ts";
+import { groupDigest, packagesOf } from "./lock.ts";
+
+/** Changes whenever the code below would lay out a root differently. */
+const RECIPE = "toolbox 1";
+const PARALLEL = 4;
+
+const MOUNT_POINTS = ["proc", "dev", "sys", "tmp", "run", "build", "root", "var/tmp"];
+const ACCOUNTS: Readonly<Record<string, string>> = {
+  "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n",
+  "etc/group": "root:x:0:\nnogroup:x:65534:\n",
+  "etc/hosts": "127.0.0.1 localhost\n::1 localhost\n",
+  "etc/hostname": "toolbox\n",
+};
+
+export interface Toolbox {
+  /** Absolute path of the root. */
+  readonly root: string;
+  readonly digest: Sha256;
+}
+
+/**
+ * The toolbox of a group; unpacks it when it is not there yet. Its packages must be in the store. Several processes may
+ * do so at once: each unpacks into its own folder, and the first rename wins.
+ */
+export async function openToolbox(
+  store: Store,
+  lock: Lock,
+  group: string,
+  onUnpack?: (done: number, total: number) => void,
+): Promise<Toolbox> {
+  const digest = groupDigest(lock, group, RECIPE);
+  const root = join(store.dir, "boxes", digest);
+  if (await isDirectory(root)) return { root, digest };
+  const partial = await temporaryPath(store);
+  try {
+    await mkdir(partial);
+    await unpackAll(store, packagesOf(lock, group), partial, onUnpack);
+    await furnish(partial);
+    await rename(partial, root);
+  } catch (error) {
+    await rm(partial, { recursive: true, force: true });
+    if (await isDirectory(root)) return { root, digest };
+    throw describeWriteError(error, partial);
+  }
+  return { root, digest };
+}
+
+export function toolboxDir(store: Store, lock: Lock, group: string): string {
+  return join(store.dir, "boxes", groupDigest(lock, group, RECIPE));
+}
+
+async function unpackAll(
+  store: Store,
+  packages: readonly LockedPackage[],
+  root: string,
+  onUnpack?: (done: number, total: number) => void,
+): Promise<void> {
+  // base-files carries the merged-/usr links (/bin -> usr/bin), so it goes first; all others may go side by side.
+  const queue = [...packages].sort(
+    (a, b) => Number(b.name === "base-files") - Number(a.name === "base-files") || b.size - a.size,
+  );
+  const first = queue.shift();
+  if (first !== undefined) await unpackDeb(blobPath(store, first.sha256), root);
+  let done = 1;
+  const worker = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      await unpackDeb(blobPath(store, next.sha256), root);
+      onUnpack?.(++done, packages.length);
+    }
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, worker));
+}
+
+/** Unpacks one package's files below `root`. Set-id bits are dropped; nothing is written through a symlink of ours. */
+export async function unpackDeb(deb: string, root: string): Promise<void> {
+  const links: DebEntry[] = [];
+  for await (const entry of debEntries(deb)) {
+    if (entry.type === "link") links.push(entry);
+    else await unpackEntry(entry, join(root, entry.path), deb);
+  }
+  for (const entry of links) await link(join(root, entry.target), join(root, entry.path)).catch(ignoreExisting);
+}
+
+async function unpackEntry(entry: DebEntry, path: string, deb: string): Promise<void> {
+  switch (entry.type) {
+    case "directory":
+      await mkdir(path, { recursive: true }).catch(ignoreExisting);
+      return;
+    case "symlink":
+      await mkdir(dirname(path), { recursive: true });
+      await symlink(entry.target, path).catch(ignoreExisting);
+      return;
+    case "file":
+      await mkdir(dirname(path), { recursive: true });
+      await rm(path, { force: true });
+      await pipeline(entry.content, createWriteStream(path, { flags: "wx", mode: 0o600 }));
+      await chmod(path, (entry.mode & 0o755) | 0o400);
+      return;
+    case "link":
+    default:
+      throw new FactoryError({
+        code: "BUG",
+        file: deb,
+        found: entry.type,
+        expected: "a file, directory or symlink",
+        fix: "report it",
+      });
+  }
+}
+
+async function furnish(root: string): Promise<void> {
+  for (const dir of MOUNT_POINTS) await mkdir(join(root, dir), { recursive: true });
+  for (const [path, text] of Object.entries(ACCOUNTS)) await writeFile(join(root, path), text);
+  // The alternatives system would make this link; gawk is the one awk in the box.
+  if ((await readdir(join(root, "usr/bin"))).includes("gawk"))
+    await symlink("gawk", join(root, "usr/bin/awk")).catch(ignoreExisting);
+  await symlink("bash", join(root, "usr/bin/sh")).catch(ignoreExisting);
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    (s) => s.isDirectory(),
+    () => false,
+  );
+}
+
+function ignoreExisting(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EEXIST") throw error;
+}
