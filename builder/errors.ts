@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one error type of the factory. An error says where it happened (file, line, column, field),
-// what was found, what was expected and what to do about it; builder/report.ts renders all of them alike.
+// what was found, what was expected and what to do about it; builder/report/ renders all of them alike.
 
 /** Closed list of error codes. Tests assert on codes; scripts may match on them in `--json` output. */
 export type ErrorCode =
