@@ -35,7 +35,10 @@ export async function findMirrors(settings: Settings, aptDir: string = "/etc/apt
 
 async function readSources(aptDir: string): Promise<readonly Source[]> {
   const names = await readdir(join(aptDir, "sources.list.d")).catch(() => []);
-  const files = [join(aptDir, "sources.list"), ...names.sort().map((n) => join(aptDir, "sources.list.d", n))];
+  const files = [
+    join(aptDir, "sources.list"),
+    ...names.sort(compareNames).map((n) => join(aptDir, "sources.list.d", n)),
+  ];
   const found: Source[] = [];
   for (const file of files) {
     const text = await readFile(file, "utf8").catch(() => "");
@@ -56,6 +59,10 @@ function fromLines(text: string): readonly Source[] {
     const match = /^\s*deb\s+(?:\[[^\]]*\]\s*)?(\S+)\s+(\S+)/.exec(line);
     return match?.[1] === undefined || match[2] === undefined ? [] : [{ uri: match[1], suite: match[2] }];
   });
+}
+
+function compareNames(a: string, b: string): number {
+  return a < b ? -1 : 1;
 }
 
 function words(text: string | undefined): readonly string[] {

@@ -120,8 +120,11 @@ async function* withIdleTimeout(body: ReadableStream<Uint8Array>): AsyncIterable
 
 function refuseOther(blob: BlobRef, expected: Expectation, url: string): void {
   if (blob.digest === expected.digest && blob.size === expected.size) return;
-  const name = (b: BlobRef): string => `${b.size} bytes with SHA-256 ${b.digest}`;
-  throw mismatch(expected.what, url, name(blob), name(expected));
+  throw mismatch(expected.what, url, describe(blob), describe(expected));
+}
+
+function describe(blob: BlobRef): string {
+  return `${blob.size} bytes with SHA-256 ${blob.digest}`;
 }
 
 function mismatch(what: string, url: string, found: string, expected: string): FactoryError {

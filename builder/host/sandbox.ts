@@ -22,9 +22,10 @@ export interface SandboxCommand {
 
 export interface SandboxOptions {
   readonly signal?: AbortSignal | undefined;
-  /** "inherit" hands the terminal to the command; otherwise its output is collected. */
-  readonly stdio?: "inherit" | "pipe";
-  readonly input?: string;
+  /** Ends the command early without that being an error. */
+  readonly stopSignal?: AbortSignal | undefined;
+  /** Hands standard input to the command; otherwise it has none. */
+  readonly passInput?: boolean;
   readonly onOutput?: (chunk: string) => void;
   /** Kills the command after so many milliseconds. */
   readonly timeoutMs?: number;
@@ -70,7 +71,7 @@ export function sandboxArgv(root: string, command: SandboxCommand, isRoot: boole
     "C",
   );
   for (const [name, value] of Object.entries(command.env ?? {})) argv.push("--setenv", name, value);
-  argv.push("--ro-bind", root, "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/root");
+  argv.push("--ro-bind", root, "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/var/tmp", "--tmpfs", "/root");
   for (const device of command.devices ?? []) argv.push("--dev-bind-try", device, device);
   for (const { host, inside, writable } of command.binds) argv.push(writable ? "--bind" : "--ro-bind", host, inside);
   argv.push("--chdir", command.cwd ?? "/", "--", ...command.argv);
@@ -91,10 +92,8 @@ export async function runInSandbox(
     reject: false,
     cleanup: true,
     forceKillAfterDelay: KILL_AFTER_MS,
-    stdin: options.stdio === "inherit" ? "inherit" : options.input === undefined ? "ignore" : "pipe",
-    stdout: options.stdio ?? "pipe",
-    stderr: options.stdio ?? "pipe",
-    ...(options.input === undefined ? {} : { input: options.input }),
+    stdin: options.passInput === true ? "inherit" : "ignore",
+    buffer: true,
     ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
     maxBuffer: 64 * 1024 * 1024,
@@ -103,17 +102,23 @@ export async function runInSandbox(
     child.stdout?.on("data", (c: Buffer) => options.onOutput?.(c.toString("utf8")));
     child.stderr?.on("data", (c: Buffer) => options.onOutput?.(c.toString("utf8")));
   }
+  const stop = (): void => void child.kill("SIGTERM");
+  options.stopSignal?.addEventListener("abort", stop, { once: true });
   const result = await child;
+  options.stopSignal?.removeEventListener("abort", stop);
   if (result.isCanceled) throw cancelled();
   if (result.exitCode === undefined && result.signal === undefined)
     throw notStarted(file, result.cause ?? result.message);
-  const text = (t: unknown): string => (typeof t === "string" ? t : "");
   return {
     exitCode: result.exitCode ?? 128,
     stdout: text(result.stdout),
     stderr: text(result.stderr),
     timedOut: result.timedOut,
   };
+}
+
+function text(value: unknown): string {
+  return typeof value === "string" ? value : "";
 }
 
 export function cancelled(): FactoryError {

@@ -10,8 +10,7 @@ import { MAX_FAT32_CLUSTERS, MIN_FAT32_CLUSTERS } from "./fat32-geometry.ts";
 import { MAX_DIRECTORY_BYTES, MAX_PATH_DEPTH } from "./fat32-tree.ts";
 import { malformed, readRange } from "./read-at.ts";
 import type { FoundEntry } from "./fat32-read-entries.ts";
-import type { FileRange } from "./fat32.ts";
-import type { ReadableImage } from "./read-at.ts";
+import type { ByteRange, ReadableImage } from "./read-at.ts";
 
 const MAX_TABLE_BYTES = 2 ** 26; // 16 million clusters: 64 GiB of 4 KiB ones
 const MAX_ENTRIES = 65_536;
@@ -24,7 +23,7 @@ export interface FatFileFound {
   readonly kind: "file" | "directory";
   /** Bytes; 0 for a directory. */
   readonly length: number;
-  readonly runs: readonly FileRange[];
+  readonly runs: readonly ByteRange[];
 }
 
 export interface FatVolumeFound {
@@ -103,8 +102,8 @@ async function openVolume(image: ReadableImage, boot: DataView): Promise<Volume>
 }
 
 /** The clusters from `first` to the end mark as byte ranges. No cluster may be met twice, in this chain or another. */
-function followChain(volume: Volume, first: number, path: string): readonly FileRange[] {
-  const runs: FileRange[] = [];
+function followChain(volume: Volume, first: number, path: string): readonly ByteRange[] {
+  const runs: ByteRange[] = [];
   let cluster = first & CLUSTER_MASK;
   while (cluster < FIRST_END_MARK) {
     if (cluster < FIRST_CLUSTER || cluster >= volume.clusters + FIRST_CLUSTER) {
@@ -118,7 +117,7 @@ function followChain(volume: Volume, first: number, path: string): readonly File
   return runs;
 }
 
-function appendRun(runs: FileRange[], offset: number, length: number): void {
+function appendRun(runs: ByteRange[], offset: number, length: number): void {
   const last = runs.at(-1);
   if (last !== undefined && last.offset + last.length === offset) {
     runs[runs.length - 1] = { offset: last.offset, length: last.length + length };
@@ -135,7 +134,7 @@ function describeEntry(volume: Volume, directory: string, entry: FoundEntry): Fa
 }
 
 /** Cuts the slack of the last cluster off. The chain must have exactly the clusters that `length` bytes take. */
-function trimRuns(volume: Volume, path: string, chain: readonly FileRange[], length: number): readonly FileRange[] {
+function trimRuns(volume: Volume, path: string, chain: readonly ByteRange[], length: number): readonly ByteRange[] {
   const allocated = chain.reduce((sum, run) => sum + run.length, 0);
   const needed = Math.ceil(length / volume.clusterBytes) * volume.clusterBytes;
   if (allocated !== needed) throw malformed(volume.image.name, path, allocated, `${needed} bytes of clusters`);
@@ -143,7 +142,7 @@ function trimRuns(volume: Volume, path: string, chain: readonly FileRange[], len
   return chain.map((run, i) => (i === chain.length - 1 ? { ...run, length: run.length - slack } : run));
 }
 
-async function readDirectory(volume: Volume, path: string, runs: readonly FileRange[]): Promise<Uint8Array> {
+async function readDirectory(volume: Volume, path: string, runs: readonly ByteRange[]): Promise<Uint8Array> {
   const bytes = runs.reduce((sum, run) => sum + run.length, 0);
   if (bytes > MAX_DIRECTORY_BYTES) {
     throw malformed(volume.image.name, path, bytes, `a directory of at most ${MAX_DIRECTORY_BYTES} bytes`);

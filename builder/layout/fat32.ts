@@ -24,6 +24,7 @@ import type { Allocation } from "./fat32-allocation.ts";
 import type { FatTime } from "./fat32-entries.ts";
 import type { FatGeometry, FatUnits, SectorBytes } from "./fat32-geometry.ts";
 import type { FatDirectory } from "./fat32-tree.ts";
+import type { ByteRange } from "./read-at.ts";
 
 /** `path` is from the root, with slashes (`EFI/BOOT/BOOTX64.EFI`); its directories are implied. */
 export interface Fat32File {
@@ -55,15 +56,10 @@ export interface Fat32Options extends Fat32Content {
   readonly hiddenSectors: number;
 }
 
-/** A file's bytes in a volume or image. `offset` is 0 when `length` is. */
-export interface FileRange {
-  readonly offset: number;
-  readonly length: number;
-}
-
 export interface Fat32Volume {
   readonly layout: Layout;
-  readonly files: ReadonlyMap<string, FileRange>;
+  /** Where each file's bytes are in the volume; `offset` is 0 when `length` is. */
+  readonly files: ReadonlyMap<string, ByteRange>;
   readonly clusterBytes: number;
 }
 
@@ -170,7 +166,7 @@ function reservedArea({ options, units, geometry, allocation }: VolumePlan): Uin
   });
 }
 
-function fileRange(plan: VolumePlan, { path, content }: Fat32File): FileRange {
+function fileRange(plan: VolumePlan, { path, content }: Fat32File): ByteRange {
   const first = plan.allocation.files.get(path)?.first ?? 0;
   return content.length === 0
     ? { offset: 0, length: 0 }

@@ -3,6 +3,12 @@
 // may come from a file, a layout or a network, and they may be hostile: every read is checked against the length.
 import { FactoryError } from "../errors.ts";
 
+/** Bytes of an image that belong together. */
+export interface ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
 /** Returns exactly `length` bytes from `offset`. Called only for ranges inside the image. */
 export type ReadAt = (offset: number, length: number) => Promise<Uint8Array>;
 

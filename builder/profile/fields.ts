@@ -81,7 +81,7 @@ export const FIELDS: readonly Field[] = [
       "(uki), or the parts of one. The order has no meaning.",
     example: "outputs: [raw, iso]",
     since: "0.1",
-    option: { key: "outputs", flag: "--outputs", argument: "kind", effect: "replace" },
+    option: { key: "outputs", flag: "--output", argument: "kind", effect: "replace" },
   },
   {
     path: "kernelArguments",

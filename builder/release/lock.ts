@@ -131,7 +131,6 @@ export function groupDigest(lock: Lock, group: string, recipe: string): Sha256 {
 
 /** The lock as it is committed: one package a line, so that a refresh reads as a list of version changes. */
 export function renderLock(lock: Lock): string {
-  const lines = (items: readonly unknown[]): string => items.map((i) => `    ${JSON.stringify(i)}`).join(",\n");
   const groups = Object.entries(lock.groups).map(
     ([name, members]) => `    ${JSON.stringify(name)}: ${JSON.stringify(members)}`,
   );
@@ -139,10 +138,14 @@ export function renderLock(lock: Lock): string {
     "{",
     `  "format": 1,`,
     `  "epochSeconds": ${lock.epochSeconds},`,
-    `  "suites": [\n${lines(lock.suites)}\n  ],`,
+    `  "suites": [\n${indented(lock.suites)}\n  ],`,
     `  "groups": {\n${groups.join(",\n")}\n  },`,
-    `  "packages": [\n${lines(lock.packages)}\n  ]`,
+    `  "packages": [\n${indented(lock.packages)}\n  ]`,
     "}",
     "",
   ].join("\n");
+}
+
+function indented(items: readonly unknown[]): string {
+  return items.map((i) => `    ${JSON.stringify(i)}`).join(",\n");
 }

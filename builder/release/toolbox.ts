@@ -16,15 +16,19 @@ import type { Lock, LockedPackage } from "./lock.ts";
 import { groupDigest, packagesOf } from "./lock.ts";
 
 /** Changes whenever the code below would lay out a root differently. */
-const RECIPE = "toolbox 1";
+const RECIPE = "toolbox 2";
 const PARALLEL = 4;
 
 const MOUNT_POINTS = ["proc", "dev", "sys", "tmp", "run", "build", "root", "var/tmp"];
-const ACCOUNTS: Readonly<Record<string, string>> = {
+const ETC_FILES: Readonly<Record<string, string>> = {
   "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n",
   "etc/group": "root:x:0:\nnogroup:x:65534:\n",
   "etc/hosts": "127.0.0.1 localhost\n::1 localhost\n",
   "etc/hostname": "toolbox\n",
+  // Mount points for the host's files of the same name, in the one step that may use the network.
+  "etc/nsswitch.conf": "",
+  "etc/resolv.conf": "",
+  "etc/ssl/certs/ca-certificates.crt": "",
 };
 
 export interface Toolbox {
@@ -62,6 +66,11 @@ export async function openToolbox(
 
 export function toolboxDir(store: Store, lock: Lock, group: string): string {
   return join(store.dir, "boxes", groupDigest(lock, group, RECIPE));
+}
+
+/** Whether `openToolbox` would find it unpacked. */
+export function toolboxReady(store: Store, lock: Lock, group: string): Promise<boolean> {
+  return isDirectory(toolboxDir(store, lock, group));
 }
 
 async function unpackAll(
@@ -125,7 +134,10 @@ async function unpackEntry(entry: DebEntry, path: string, deb: string): Promise<
 
 async function furnish(root: string): Promise<void> {
   for (const dir of MOUNT_POINTS) await mkdir(join(root, dir), { recursive: true });
-  for (const [path, text] of Object.entries(ACCOUNTS)) await writeFile(join(root, path), text);
+  for (const [path, text] of Object.entries(ETC_FILES)) {
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), text);
+  }
   // The alternatives system would make this link; gawk is the one awk in the box.
   if ((await readdir(join(root, "usr/bin"))).includes("gawk"))
     await symlink("gawk", join(root, "usr/bin/awk")).catch(ignoreExisting);

@@ -44,8 +44,8 @@ test("applyOverrides names the option that is wrong", () => {
     { given: { addArguments: ["ok", "dodeka.root=x"] }, want: ["--kernel-arg"] },
     { given: { addArguments: ["quiet"] }, want: ["--kernel-arg"] },
     { given: { addArguments: ["a b"], removeArguments: ["init"] }, want: ["--kernel-arg", "--remove-kernel-arg"] },
-    { given: { outputs: [] }, want: ["--outputs"] },
-    { given: { outputs: ["qcow2"] }, want: ["--outputs"] },
+    { given: { outputs: [] }, want: ["--output"] },
+    { given: { outputs: ["qcow2"] }, want: ["--output"] },
     { given: { arch: "arm64" }, want: ["--arch"] },
     { given: { espSize: "1GB" }, want: ["--esp-size"] },
     { given: { sectorSize: "513" }, want: ["--sector-size"] },
@@ -71,7 +71,7 @@ test("profileOptions lists each option once, with help", () => {
   assert.equal(new Set(options.map(({ flag }) => flag)).size, options.length);
   assert.deepEqual(
     options.filter(({ repeatable }) => repeatable).map(({ flag }) => flag),
-    ["--outputs", "--kernel-arg", "--remove-kernel-arg", "--console"],
+    ["--output", "--kernel-arg", "--remove-kernel-arg", "--console"],
   );
   for (const { flag, help } of options) {
     assert.match(flag, /^--[a-z-]+$/);

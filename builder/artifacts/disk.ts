@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// The raw disk image: GPT with ESP, BIOS boot partition and META. It ends after META: STATE and EPHEMERAL are made on
+// the device at first boot. Spec: UEFI 2.10 section 5; UAPI.2 Discoverable Partitions.
+// With sectors of 4096 bytes there is no BIOS boot: BIOS firmware and GRUB's boot.img know 512 only.
+import type { GptPartition } from "../layout/gpt.ts";
+import { PARTITION_TYPES, encodeGpt } from "../layout/gpt.ts";
+import { embedGrubDisk } from "../layout/grub-disk.ts";
+import { bytesLayout, placeLayouts, roundUp, zerosLayout } from "../layout/extent.ts";
+import type { Layout, Placement } from "../layout/extent.ts";
+import { layoutFat32 } from "../layout/fat32.ts";
+import { encodeProtectiveMbr } from "../layout/mbr.ts";
+import type { Identities, PlanCore } from "../plan/core.ts";
+import { outputFileName } from "../plan/plan.ts";
+import { espFiles } from "./boot-files.ts";
+import type { PlannedOutput } from "./planned.ts";
+import { plannedFat, plannedPartitions } from "./planned.ts";
+import type { SmallParts } from "./small-parts.ts";
+import { layoutUki, placedSections } from "./uki.ts";
+
+const MIB = 1024 * 1024;
+const ALIGNMENT_BYTES = MIB;
+const BIOS_BOOT_BYTES = MIB;
+const META_BYTES = MIB;
+const ESP_LABEL = "DODEKA";
+
+interface Slot {
+  readonly name: string;
+  readonly typeGuid: string;
+  readonly offset: number;
+  readonly bytes: number;
+  readonly content: Layout;
+}
+
+/** Throws PLAN_IMPOSSIBLE when the ESP is too small for its files or for FAT32. */
+export function layoutDisk(core: PlanCore, identities: Identities, parts: SmallParts): PlannedOutput {
+  const { sectorBytes, espBytes } = core.disk;
+  const uki = layoutUki(core, parts, "beside");
+  const esp = layoutFat32({
+    lengthBytes: espBytes,
+    sectorBytes,
+    volumeId: identities.volumeId("raw esp"),
+    label: ESP_LABEL,
+    epochSeconds: core.epochSeconds,
+    hiddenSectors: ALIGNMENT_BYTES / sectorBytes,
+    files: espFiles(core, uki),
+  });
+  const biosOffset = ALIGNMENT_BYTES + roundUp(espBytes, ALIGNMENT_BYTES);
+  const grub =
+    sectorBytes === 512
+      ? embedGrubDisk({ bootImg: parts["grub-boot"], coreImg: parts["grub-core"], coreLba: biosOffset / 512 })
+      : undefined;
+  const metaOffset = grub === undefined ? biosOffset : biosOffset + BIOS_BOOT_BYTES;
+  const slots: Slot[] = [
+    { name: "EFI", typeGuid: PARTITION_TYPES.esp, offset: ALIGNMENT_BYTES, bytes: espBytes, content: esp.layout },
+  ];
+  if (grub !== undefined) {
+    slots.push({
+      name: "BIOS",
+      typeGuid: PARTITION_TYPES.biosBoot,
+      offset: biosOffset,
+      bytes: BIOS_BOOT_BYTES,
+      content: bytesLayout(grub.core),
+    });
+  }
+  slots.push({
+    name: "META",
+    typeGuid: PARTITION_TYPES.linuxData,
+    offset: metaOffset,
+    bytes: META_BYTES,
+    content: zerosLayout(META_BYTES),
+  });
+
+  const size = metaOffset + META_BYTES + ALIGNMENT_BYTES;
+  const diskGuid = identities.uuid("raw disk");
+  const partitions = slots.map((slot) => gptPartition(slot, sectorBytes, identities));
+  const totalSectors = size / sectorBytes;
+  const gpt = encodeGpt({ sectorBytes, totalSectors, diskGuid, partitions });
+  const mbr = encodeProtectiveMbr({
+    totalSectors,
+    bootCode: grub?.bootCode,
+    diskSignature: identities.volumeId("raw mbr"),
+  });
+  const placements: Placement[] = [
+    { what: "MBR", offset: 0, layout: bytesLayout(mbr) },
+    { what: "GPT", offset: sectorBytes, layout: bytesLayout(gpt.primary) },
+    ...slots.map((slot) => ({ what: `partition ${slot.name}`, offset: slot.offset, layout: slot.content })),
+    { what: "backup GPT", offset: gpt.backupEntriesLba * sectorBytes, layout: bytesLayout(gpt.backup) },
+  ];
+  return {
+    layout: placeLayouts(size, placements),
+    plan: {
+      kind: "raw",
+      file: outputFileName(core, "raw"),
+      size,
+      sectorBytes,
+      diskGuid,
+      partitions: plannedPartitions(partitions, sectorBytes),
+      esp: plannedFat(esp, identities.volumeId("raw esp"), ESP_LABEL),
+      uki: placedSections(uki.sections),
+    },
+  };
+}
+
+function gptPartition(slot: Slot, sectorBytes: number, identities: Identities): GptPartition {
+  return {
+    name: slot.name,
+    typeGuid: slot.typeGuid,
+    guid: identities.uuid(`raw partition ${slot.name}`),
+    firstLba: slot.offset / sectorBytes,
+    lastLba: (slot.offset + slot.bytes) / sectorBytes - 1,
+  };
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// dodeka build: profile -> images.
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { planImages } from "../artifacts/outputs.ts";
+import type { PlannedImages, PlannedOutput } from "../artifacts/planned.ts";
+import { FactoryError } from "../errors.ts";
+import type { BlobSource } from "../encode/read-layout.ts";
+import { writeImageFile } from "../host/image-file.ts";
+import type { Store } from "../host/store.ts";
+import { describeWriteError } from "../host/write-error.ts";
+import { planCore } from "../plan/core.ts";
+import { planId } from "../plan/plan.ts";
+import type { ProfileOverrides } from "../profile/overrides.ts";
+import { locateProblem } from "../profile/parse.ts";
+import type { CommandContext, CommandResult } from "./context.ts";
+import { asStep, contextStore } from "./context.ts";
+import { loadMachineConfig, loadProfile } from "./load-profile.ts";
+import { blobSource, loadRelease, loadSmallParts } from "./load-release.ts";
+
+export interface BuildOptions {
+  readonly profile: string;
+  readonly overrides: ProfileOverrides;
+  readonly release: string | undefined;
+  readonly outputDir: string;
+}
+
+/** Plans and writes every output. A file has its final name only once it is complete. */
+export async function runBuild(context: CommandContext, options: BuildOptions): CommandResult {
+  const store = await contextStore(context);
+  const images = await asStep(context, "plan", () => makePlan(store, options));
+  await mkdir(options.outputDir, { recursive: true }).catch((error: unknown) => {
+    throw describeWriteError(error, options.outputDir);
+  });
+  context.reporter.note(`plan ${planId(images.plan)}`);
+  const blobs = blobSource(store);
+  for (const output of images.outputs) await writeOutput(context, options, output, blobs);
+  return undefined;
+}
+
+/** Profile + Release -> Plan and layouts. Problems that a profile field causes are shown at that field. */
+export async function makePlan(store: Store, options: Omit<BuildOptions, "outputDir">): Promise<PlannedImages> {
+  const loaded = await loadProfile(options.profile, options.overrides);
+  const { release } = await loadRelease(store, options.release);
+  const machineConfig = await loadMachineConfig(store, loaded);
+  const parts = await loadSmallParts(store, release);
+  try {
+    return planImages(planCore(loaded.profile, release, machineConfig), loaded.profile.outputs, parts);
+  } catch (error) {
+    throw error instanceof FactoryError ? locateProblem(error, loaded.text, loaded.file) : error;
+  }
+}
+
+async function writeOutput(
+  context: CommandContext,
+  options: BuildOptions,
+  output: PlannedOutput,
+  blobs: BlobSource,
+): Promise<void> {
+  const { plan, layout } = output;
+  const path = join(options.outputDir, plan.file);
+  const step = context.reporter.step(plan.file);
+  try {
+    const onProgress = (done: number, total: number): void => step.progress(done, total);
+    const file = await writeImageFile({ layout, blobs, path, onProgress, signal: context.signal });
+    const digest = await file.digest;
+    step.done();
+    context.reporter.artifact({ path, size: file.bytes, digest, kind: plan.kind });
+  } catch (error) {
+    step.failed();
+    throw error;
+  }
+}

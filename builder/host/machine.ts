@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// Boots an image in QEMU and watches its serial console. The lines that the OS prints (`dodeka: phase …`, `ready`,
+// `failed`) are the contract; nothing here guesses from anything else.
+import { copyFile, mkdtemp } from "node:fs/promises";
+import { createConnection } from "node:net";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import { FactoryError } from "../errors.ts";
+import type { MachineSpec } from "./qemu-args.ts";
+import { OVMF_VARIABLES, qemuArgv } from "./qemu-args.ts";
+import { removeTree } from "./remove-tree.ts";
+import { runInSandbox } from "./sandbox.ts";
+
+/** What a console line means. */
+export type ConsoleEvent =
+  | { readonly kind: "phase"; readonly name: string; readonly seconds: number }
+  | { readonly kind: "ready"; readonly fields: Readonly<Record<string, string>> }
+  | { readonly kind: "failed"; readonly phase: string; readonly reason: string };
+
+export interface MachineRun {
+  /** Everything the serial console showed, control sequences removed. */
+  readonly log: string;
+  readonly events: readonly ConsoleEvent[];
+  /** QEMU's exit code: 0 after a power-off or reset of the guest. */
+  readonly exitCode: number;
+  readonly timedOut: boolean;
+}
+
+export interface MachineOptions {
+  /** Root of the "machine" toolbox. */
+  readonly toolboxRoot: string;
+  /** Absolute path of the image. */
+  readonly image: string;
+  readonly spec: MachineSpec;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Raw console output as it comes. */
+  readonly onOutput?: ((text: string) => void) | undefined;
+  /** Called at each event; may press the power button. */
+  readonly onEvent?: ((event: ConsoleEvent, controls: MachineControls) => void) | undefined;
+  /** The guest gets this terminal as its serial console. */
+  readonly interactive?: boolean;
+}
+
+export interface MachineControls {
+  /** Presses the ACPI power button. */
+  readonly powerButton: () => void;
+  readonly stop: () => void;
+}
+
+/** Runs the machine until it powers off, resets, is stopped, or the time is over. */
+export async function runMachine(options: MachineOptions): Promise<MachineRun> {
+  const dir = await mkdtemp(join(tmpdir(), "dodeka-run-"));
+  const stop = new AbortController();
+  try {
+    await copyFile(join(options.toolboxRoot, OVMF_VARIABLES), join(dir, "variables.fd"));
+    const inside = {
+      image: `/build/${basename(options.image)}`,
+      variables: "/run/variables.fd",
+      qmpSocket: "/run/qmp",
+    };
+    const controls = { powerButton: () => sendQmp(join(dir, "qmp"), "system_powerdown"), stop: () => stop.abort() };
+    const watcher = watchConsole((event) => options.onEvent?.(event, controls));
+    const command = {
+      argv: qemuArgv(options.spec, inside),
+      env: { TMPDIR: "/tmp" },
+      binds: [
+        { host: dirname(options.image), inside: "/build", writable: false },
+        { host: dir, inside: "/run", writable: true },
+      ],
+      devices: options.spec.accelerator === "kvm" ? ["/dev/kvm"] : [],
+    };
+    const result = await runInSandbox(options.toolboxRoot, command, {
+      signal: options.signal,
+      timeoutMs: options.timeoutMs,
+      stopSignal: stop.signal,
+      passInput: options.interactive === true,
+      onOutput: (text) => {
+        options.onOutput?.(text);
+        watcher.feed(text);
+      },
+    });
+    const failure = result.exitCode !== 0 && !result.timedOut && !stop.signal.aborted;
+    if (failure) throw notStarted(result.exitCode, result.stderr);
+    return { log: watcher.log(), events: watcher.events(), exitCode: result.exitCode, timedOut: result.timedOut };
+  } finally {
+    await removeTree(dir);
+  }
+}
+
+interface ConsoleWatcher {
+  readonly feed: (text: string) => void;
+  readonly log: () => string;
+  readonly events: () => readonly ConsoleEvent[];
+}
+
+function watchConsole(onEvent: (event: ConsoleEvent) => void): ConsoleWatcher {
+  let log = "";
+  let line = "";
+  const events: ConsoleEvent[] = [];
+  return {
+    feed: (text) => {
+      log += text;
+      line += text;
+      for (let end = line.indexOf("\n"); end >= 0; end = line.indexOf("\n")) {
+        const event = parseConsoleLine(line.slice(0, end));
+        line = line.slice(end + 1);
+        if (event === undefined) continue;
+        events.push(event);
+        onEvent(event);
+      }
+    },
+    log: () => stripVTControlCharacters(log).replaceAll("\r", ""),
+    events: () => events,
+  };
+}
+
+/** Reads one console line; undefined when it is not one of ours. */
+export function parseConsoleLine(raw: string): ConsoleEvent | undefined {
+  const line = stripVTControlCharacters(raw).trim();
+  const at = line.indexOf("dodeka: ");
+  if (at < 0) return undefined;
+  const text = line.slice(at + "dodeka: ".length);
+  const phase = /^phase (\S+) t=(\d+\.\d+)$/.exec(text);
+  if (phase?.[1] !== undefined) return { kind: "phase", name: phase[1], seconds: Number(phase[2]) };
+  const failed = /^failed phase=(\S+) reason=(.*)$/.exec(text);
+  if (failed?.[1] !== undefined) return { kind: "failed", phase: failed[1], reason: failed[2] ?? "" };
+  if (!text.startsWith("ready ")) return undefined;
+  const fields = text
+    .slice("ready ".length)
+    .split(" ")
+    .map((pair) => pair.split("=", 2));
+  return { kind: "ready", fields: Object.fromEntries(fields.map(([key, value]) => [key ?? "", value ?? ""])) };
+}
+
+/** Sends one QMP command; a machine that is gone already is no error. Spec: QEMU Machine Protocol. */
+function sendQmp(socketPath: string, command: string): void {
+  const socket = createConnection(socketPath);
+  socket.on("error", () => undefined);
+  socket.on("data", () => undefined);
+  for (const execute of ["qmp_capabilities", command]) socket.write(`${JSON.stringify({ execute })}\n`);
+  setTimeout(() => socket.end(), 2000).unref();
+}
+
+function notStarted(exitCode: number, stderr: string): FactoryError {
+  return new FactoryError({
+    code: "GUEST_FAILED",
+    field: "qemu",
+    found: `exit code ${exitCode}`,
+    expected: "a machine that starts",
+    fix: "read the output above",
+    output: stderr.trim().split("\n").slice(-10).join("\n"),
+  });
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files under construction: `<final>.<unique>.partial` in the final directory, so that the last step is a rename and
+// nobody ever opens half an image. What is still partial when the process exits is removed then.
+import { randomBytes } from "node:crypto";
+import { unlinkSync } from "node:fs";
+import { open, rename, rm } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
+
+export interface PartialFile {
+  readonly path: string;
+  /** Open for reading and writing; whoever claims it closes it. */
+  readonly handle: FileHandle;
+  /** Takes the final name, replacing a file that had it. */
+  complete(): Promise<void>;
+  /** Removes it. Never throws: it is called while another error is on its way. */
+  discard(): Promise<void>;
+}
+
+const live = new Set<string>();
+
+/** Creates an empty file with mode 0644 whatever the umask; O_EXCL, so that a planted link is not followed. */
+export async function claimPartial(final: string): Promise<PartialFile> {
+  const path = `${final}.${randomBytes(6).toString("hex")}.partial`;
+  const handle = await open(path, "wx+", 0o644);
+  if (live.size === 0) process.once("exit", removeLive);
+  live.add(path);
+  await handle.chmod(0o644);
+  return {
+    path,
+    handle,
+    complete: async () => {
+      await rename(path, final);
+      forget(path);
+    },
+    discard: async () => {
+      await rm(path, { force: true }).catch(() => undefined);
+      forget(path);
+    },
+  };
+}
+
+function forget(path: string): void {
+  live.delete(path);
+  if (live.size === 0) process.off("exit", removeLive);
+}
+
+function removeLive(): void {
+  for (const path of live) {
+    try {
+      unlinkSync(path);
+    } catch {
+      // the process ends; there is nobody left to tell
+    }
+  }
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// compile: pinned sources -> Release. It takes minutes, happens rarely, and is the only stage that needs a toolbox.
+// Steps that do not wait for each other run side by side: Go compiles while the kernel package is taken apart.
+import { PE_NX_COMPAT, parsePe } from "../layout/pe.ts";
+import type { BlobRef, Sha256 } from "../layout/digest.ts";
+import { putBytes, readWholeBlob } from "../host/store.ts";
+import type { ActionContext, BuiltinAction } from "./action.ts";
+import { runAction } from "./action.ts";
+import { bundleCertificates, packInitramfs, renderOsRelease, takeSystemdBoot } from "./boot-parts.ts";
+import type { ModuleLists } from "./debian-kernel.ts";
+import { unpackDebianKernel } from "./debian-kernel.ts";
+import { grubAction } from "./grub.ts";
+import type { Lock, LockedPackage } from "./lock.ts";
+import { findPackage } from "./lock.ts";
+import type { Part, Release, RootIdentity } from "./manifest.ts";
+import { sealRootImage, squashfsAction } from "./root-image.ts";
+import { rootfsTree, subtree } from "./rootfs.ts";
+import type { Toolbox } from "./toolbox.ts";
+import type { Tree } from "./tree.ts";
+import { fileOf } from "./tree.ts";
+import type { GoNetwork } from "./userland.ts";
+import { fetchGoModules, readUserlandSources, userlandAction } from "./userland.ts";
+
+export interface CompileInputs {
+  readonly version: string;
+  readonly lock: Lock;
+  readonly moduleLists: ModuleLists;
+  readonly toolbox: Toolbox;
+  readonly network: GoNetwork;
+  /** Digest of the factory's own sources, which decide what the built-in steps do. */
+  readonly builder: Sha256;
+}
+
+/** Runs what is not in the store yet and returns the Release. */
+export async function compileRelease(context: ActionContext, inputs: CompileInputs): Promise<Release> {
+  const { store } = context;
+  const { lock, version } = inputs;
+  const steps = builtinSteps(context, inputs.builder);
+  const pick = (pattern: RegExp): LockedPackage => findPackage(lock, "parts", pattern);
+  const packages = {
+    kernel: pick(/^linux-image-/),
+    boot: pick(/^systemd-boot-efi$/),
+    certificates: pick(/^ca-certificates$/),
+  };
+  const osRelease = await putBytes(store, renderOsRelease(version));
+
+  const [userland, kernel, boot, certificates, grub] = await Promise.all([
+    buildUserland(context, inputs),
+    steps("kernel", packages.kernel, inputs.moduleLists, () =>
+      unpackDebianKernel(store, packages.kernel, inputs.moduleLists),
+    ),
+    steps("systemd-boot", packages.boot, null, () => takeSystemdBoot(store, packages.boot)),
+    steps("certificates", packages.certificates, null, () => bundleCertificates(store, packages.certificates)),
+    runAction(context, grubAction(inputs.toolbox)),
+  ]);
+  const rootfs = rootfsTree({
+    init: fileOf(userland, "out/init"),
+    modprobe: fileOf(userland, "out/modprobe"),
+    osRelease,
+    certificates: fileOf(certificates, "ca-certificates.crt"),
+    modules: subtree(kernel, "root"),
+  });
+  const stage1 = fileOf(userland, "out/stage1");
+  const early = subtree(kernel, "initramfs");
+  const [root, initramfs] = await Promise.all([
+    makeRootImage(context, inputs.toolbox, steps, rootfs),
+    steps("initramfs", null, { stage1, early }, () => packInitramfs(store, stage1, early)),
+  ]);
+  const made = { kernel, boot, grub, root, initramfs, osRelease };
+  return assemble(context, inputs, packages, made);
+}
+
+type BuiltinStep = (
+  name: string,
+  source: LockedPackage | null,
+  parameters: unknown,
+  perform: () => Promise<Tree>,
+) => Promise<Tree>;
+
+function builtinSteps(context: ActionContext, builder: Sha256): BuiltinStep {
+  return (name, source, parameters, perform) => {
+    const described = { source: source === null ? null : source.sha256, parameters };
+    const action: BuiltinAction = { kind: "builtin", name, inputs: {}, builder, parameters: described, perform };
+    return runAction(context, action);
+  };
+}
+
+async function buildUserland(context: ActionContext, { toolbox, network }: CompileInputs): Promise<Tree> {
+  const sources = await readUserlandSources(context.store);
+  const goModules = await fetchGoModules(context, toolbox, sources, network);
+  return runAction(context, await userlandAction(context.store, toolbox, sources, goModules));
+}
+
+async function makeRootImage(
+  context: ActionContext,
+  toolbox: Toolbox,
+  steps: BuiltinStep,
+  rootfs: Tree,
+): Promise<Tree> {
+  const squashfs = fileOf(await runAction(context, squashfsAction(toolbox, rootfs)), "root.squashfs");
+  return steps("root image", null, { squashfs }, () => sealRootImage(context.store, squashfs));
+}
+
+interface Made {
+  readonly kernel: Tree;
+  readonly boot: Tree;
+  readonly grub: Tree;
+  readonly root: Tree;
+  readonly initramfs: Tree;
+  readonly osRelease: BlobRef;
+}
+
+type Packages = Readonly<Record<"kernel" | "boot" | "certificates", LockedPackage>>;
+
+async function assemble(
+  { store }: ActionContext,
+  { lock, version }: CompileInputs,
+  packages: Packages,
+  made: Made,
+): Promise<Release> {
+  const identity = JSON.parse(
+    Buffer.from(await readWholeBlob(store, fileOf(made.root, "verity.json").digest)).toString(),
+  ) as RootIdentity;
+  const kernel = fileOf(made.kernel, "vmlinuz");
+  const image = parsePe(await readWholeBlob(store, kernel.digest, 64 * 1024 * 1024));
+  const kernelOrigin = [origin(packages.kernel)];
+  const grubOrigin = ["grub-pc-bin", "grub-common"].map((name) =>
+    origin(findPackage(lock, "compile", new RegExp(`^${name}$`))),
+  );
+  const bootOrigin = [origin(packages.boot)];
+  const ours = ["dodeka:userland"];
+  return {
+    format: 1,
+    version,
+    arch: "amd64",
+    epochSeconds: lock.epochSeconds,
+    kernel: {
+      flavour: "stock",
+      release: packages.kernel.name.replace(/^linux-image-/, ""),
+      nxCompatible: (image.dllCharacteristics & PE_NX_COMPAT) !== 0,
+    },
+    root: identity,
+    parts: {
+      kernel: part(kernel, "GPL-2.0-only WITH Linux-syscall-note", kernelOrigin),
+      "kernel-config": part(fileOf(made.kernel, "config"), "GPL-2.0-only", kernelOrigin),
+      initramfs: part(fileOf(made.initramfs, "initramfs.zst"), "Apache-2.0 AND GPL-2.0-only", [
+        ...ours,
+        ...kernelOrigin,
+      ]),
+      root: part(fileOf(made.root, "root"), "Apache-2.0 AND GPL-2.0-only AND MPL-2.0", [
+        ...ours,
+        ...kernelOrigin,
+        origin(packages.certificates),
+      ]),
+      "uki-stub": part(fileOf(made.boot, "uki.stub"), "LGPL-2.1-or-later", bootOrigin),
+      "systemd-boot": part(fileOf(made.boot, "systemd-boot.efi"), "LGPL-2.1-or-later", bootOrigin),
+      "grub-boot": part(fileOf(made.grub, "boot.img"), "GPL-3.0-or-later", grubOrigin),
+      "grub-core": part(fileOf(made.grub, "core.img"), "GPL-3.0-or-later", grubOrigin),
+      "grub-cd": part(fileOf(made.grub, "cd.img"), "GPL-3.0-or-later", grubOrigin),
+      "grub-hybrid": part(fileOf(made.grub, "boot_hybrid.img"), "GPL-3.0-or-later", grubOrigin),
+      "os-release": part(made.osRelease, "Apache-2.0", ours),
+    },
+  };
+}
+
+function part(blob: BlobRef, licence: string, from: readonly string[]): Part {
+  return { digest: blob.digest, size: blob.size, licence, origin: from };
+}
+
+function origin(entry: LockedPackage): string {
+  return `deb:${entry.name}@${entry.version}`;
+}

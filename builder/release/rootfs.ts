@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the root file system and the initramfs hold, as trees. Everything belongs to root:root.
+import type { BlobRef } from "../layout/digest.ts";
+import type { CpioEntry } from "../layout/cpio.ts";
+import { blobLayout } from "../layout/extent.ts";
+import { treePaths } from "./tree.ts";
+import type { Tree, TreeNode } from "./tree.ts";
+
+/** Mount points and the folders that generated files go to. */
+const ROOT_DIRECTORIES: Readonly<Record<string, number>> = {
+  dev: 0o755,
+  etc: 0o755,
+  "etc/ssl": 0o755,
+  "etc/ssl/certs": 0o755,
+  lib: 0o755,
+  proc: 0o555,
+  root: 0o700,
+  run: 0o755,
+  sbin: 0o755,
+  sys: 0o555,
+  tmp: 0o1777,
+  var: 0o755,
+};
+
+/** /etc is read-only: what init finds out at run time lies in /run and is linked to. */
+const ROOT_LINKS: Readonly<Record<string, string>> = {
+  "etc/hostname": "/run/dodeka/hostname",
+  "etc/hosts": "/run/dodeka/hosts",
+  "etc/mtab": "/proc/self/mounts",
+  "etc/resolv.conf": "/run/dodeka/resolv.conf",
+  "sbin/poweroff": "init",
+  "sbin/reboot": "init",
+  "sbin/shutdown": "init",
+};
+
+export interface RootfsInputs {
+  readonly init: BlobRef;
+  readonly modprobe: BlobRef;
+  readonly osRelease: BlobRef;
+  readonly certificates: BlobRef;
+  /** `lib/modules/…` */
+  readonly modules: Tree;
+}
+
+export function rootfsTree(inputs: RootfsInputs): Tree {
+  const directories = Object.entries(ROOT_DIRECTORIES).map(
+    ([path, mode]) => [path, { kind: "directory", mode }] as const,
+  );
+  const links = Object.entries(ROOT_LINKS).map(([path, target]) => [path, { kind: "symlink", target }] as const);
+  return {
+    ...Object.fromEntries([...directories, ...links]),
+    ...inputs.modules,
+    "sbin/init": { kind: "file", blob: inputs.init, mode: 0o755 },
+    "sbin/modprobe": { kind: "file", blob: inputs.modprobe, mode: 0o755 },
+    "etc/os-release": { kind: "file", blob: inputs.osRelease, mode: 0o644 },
+    "etc/ssl/certs/ca-certificates.crt": { kind: "file", blob: inputs.certificates, mode: 0o644 },
+  };
+}
+
+/** The base initramfs: stage1 as /init, drivers, and the console that the kernel opens for it. */
+export function initramfsEntries(stage1: BlobRef, modules: Tree, mtimeSeconds: number): readonly CpioEntry[] {
+  const common = { uid: 0, gid: 0, mtimeSeconds };
+  const directory = (path: string): CpioEntry => ({ ...common, path, mode: 0o755, kind: "directory" });
+  const file = (path: string, blob: BlobRef, mode: number): CpioEntry => ({
+    ...common,
+    path,
+    mode,
+    kind: "file",
+    content: blobLayout(blob),
+  });
+  const moduleFiles = treePaths(modules).flatMap((path) => {
+    const node = modules[path];
+    return node?.kind === "file" ? [file(path, node.blob, 0o644)] : [];
+  });
+  const parents = new Set(moduleFiles.flatMap((f) => parentsOf(f.path)));
+  return [
+    ...["dev", "proc", "sys", "run", "dodeka", "sysroot"].map(directory),
+    ...[...parents].map(directory),
+    { ...common, path: "dev/console", mode: 0o600, kind: "device", device: "char", major: 5, minor: 1 },
+    file("init", stage1, 0o755),
+    ...moduleFiles,
+  ];
+}
+
+function parentsOf(path: string): readonly string[] {
+  const parts = path.split("/");
+  return parts.slice(1).map((_, i) => parts.slice(0, i + 1).join("/"));
+}
+
+/** The subtree below `prefix`, without it. */
+export function subtree(tree: Tree, prefix: string): Tree {
+  const nodes = Object.entries(tree).flatMap(([path, node]): [string, TreeNode][] =>
+    path.startsWith(`${prefix}/`) ? [[path.slice(prefix.length + 1), node]] : [],
+  );
+  return Object.fromEntries(nodes);
+}
