@@ -20,29 +20,32 @@ export interface FatDemand {
   readonly neededBytes: () => number;
 }
 
-/** Throws LAYOUT_INVALID or LAYOUT_OVERFLOW on options that are wrong at any volume size. */
-export function checkFatOptions(options: Fat32Content | Fat32Options): void {
-  const { sectorBytes, clusterBytes, fileAlignment } = options;
+/** Throws LAYOUT_INVALID or LAYOUT_OVERFLOW on content that is wrong at any volume size. */
+export function checkFatContent(content: Fat32Content): void {
+  const { sectorBytes, clusterBytes, fileAlignment } = content;
   if (clusterBytes !== undefined && !isPowerWithin(clusterBytes, sectorBytes, MAX_CLUSTER_BYTES)) {
     throw wrong("clusterBytes", clusterBytes, `a power of two from ${sectorBytes} to ${MAX_CLUSTER_BYTES}`);
   }
   if (fileAlignment !== undefined && !isPowerWithin(fileAlignment, MIN_FILE_ALIGNMENT, MAX_FILE_ALIGNMENT)) {
     throw wrong("fileAlignment", fileAlignment, `a power of two from ${MIN_FILE_ALIGNMENT} to ${MAX_FILE_ALIGNMENT}`);
   }
-  for (const { path, content } of options.files) {
-    if (content.length <= MAX_FILE_BYTES) continue;
+  for (const file of content.files) {
+    const { length } = file.content;
+    if (length <= MAX_FILE_BYTES) continue;
     throw fat32Error(
       "LAYOUT_OVERFLOW",
-      path,
-      content.length,
+      file.path,
+      length,
       `at most ${MAX_FILE_BYTES} bytes in one file`,
       "split the file",
     );
   }
-  if ("label" in options) checkVolumeOptions(options);
 }
 
-function checkVolumeOptions({ label, lengthBytes, sectorBytes }: Fat32Options): void {
+/** The same for a whole volume: content, label and length. */
+export function checkFatOptions(options: Fat32Options): void {
+  checkFatContent(options);
+  const { label, lengthBytes, sectorBytes } = options;
   if (label.length > SHORT_NAME_BYTES || !LABEL.test(label) || label.trimEnd() === "NO NAME") {
     throw wrong(
       "label",

@@ -7,7 +7,7 @@ import { asciiBytes } from "./bytes.ts";
 import { bytesLayout, placeLayouts } from "./extent.ts";
 import { allocateClusters, encodeAllocationTable, FIRST_CLUSTER } from "./fat32-allocation.ts";
 import { encodeReservedArea } from "./fat32-boot-sector.ts";
-import { checkAddressable, checkFatOptions, checkFatSize } from "./fat32-checks.ts";
+import { checkAddressable, checkFatContent, checkFatOptions, checkFatSize } from "./fat32-checks.ts";
 import { ATTRIBUTE, encodeEntries, encodeShortEntry, fatTime } from "./fat32-entries.ts";
 import {
   defaultClusterBytes,
@@ -112,7 +112,7 @@ export function layoutFat32(options: Fat32Options): Fat32Volume {
  * cluster size. Nothing is left free but what FAT32's minimum of 65541 clusters leaves. Throws like `layoutFat32`.
  */
 export function minimumFat32Bytes(content: Fat32Content): number {
-  checkFatOptions(content);
+  checkFatContent(content);
   const directories = buildFatTree(content.files.map((f) => f.path));
   return minimumFor(content, directories);
 }

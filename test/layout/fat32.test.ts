@@ -114,6 +114,12 @@ for (const [name, over, want] of [
   });
 }
 
+test("minimumFat32Bytes looks at nothing but the content", () => {
+  const { files } = fatOptions();
+  const content = { files, sectorBytes: 512 } as const;
+  assert.equal(minimumFat32Bytes(fatOptions({ lengthBytes: 0, label: "" })), minimumFat32Bytes(content));
+});
+
 test("layoutFat32 says how many bytes are needed when the volume is too small to be FAT32", () => {
   const options = fatOptions({ lengthBytes: 32 * MIB, files: [] });
   const needed = minimumFat32Bytes(options);
