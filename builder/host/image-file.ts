@@ -2,8 +2,7 @@
 // Writes a layout to a file: sparse, under a temporary name until it is complete. The file is complete first and its
 // SHA-256 known later: hashing the zeros of an image takes ten times as long as writing its data, so a worker hashes
 // behind the writer, and whoever only wants the file does not wait for it.
-import { constants } from "node:fs";
-import { copyFile, open } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { dataLength } from "../encode/holes.ts";
 import type { BlobSource } from "../encode/read-layout.ts";
@@ -13,7 +12,7 @@ import type { Layout } from "../layout/extent.ts";
 import { fillFile } from "./fill-file.ts";
 import { startFileDigest } from "./file-digest.ts";
 import { checkImageTarget } from "./image-target.ts";
-import { claimPartial } from "./partial-file.ts";
+import { claimClone, claimPartial } from "./partial-file.ts";
 import type { PartialFile } from "./partial-file.ts";
 import { describeWriteError } from "./write-error.ts";
 
@@ -50,19 +49,19 @@ export async function writeImageFile(request: ImageFileRequest): Promise<ImageFi
   try {
     signal?.throwIfAborted();
     await checkImageTarget(path, dataLength(layout));
-    return await writePartial(await claimPartial(path), request);
+    const clone = await cloneBlob(request);
+    return await writePartial(clone?.file ?? (await claimPartial(path)), request, clone?.blob);
   } catch (error) {
     throw signal?.aborted === true ? cancelled(path, error) : describeWriteError(error, path);
   }
 }
 
 /** Sees to it that the file is closed, after hashing, and removed on failure. */
-async function writePartial(partial: PartialFile, request: ImageFileRequest): Promise<ImageFile> {
+async function writePartial(partial: PartialFile, request: ImageFileRequest, cloned?: Sha256): Promise<ImageFile> {
   const { layout, path, durable = false } = request;
   const { handle } = partial;
   const hash = startFileDigest(handle.fd, layout.length);
   try {
-    const cloned = await cloneBlob(partial, request);
     if (cloned === undefined) await fillFile({ ...request, handle, onRange: hash.add });
     else hash.add({ kind: "data", offset: 0, length: layout.length });
     request.signal?.throwIfAborted();
@@ -80,22 +79,26 @@ async function writePartial(partial: PartialFile, request: ImageFileRequest): Pr
   }
 }
 
+interface Clone {
+  readonly file: PartialFile;
+  readonly blob: Sha256;
+}
+
 /**
- * When the layout is one whole blob in a file, shares its blocks with that file. Returns its name, or undefined where the
- * filesystem cannot: copying by copyFile takes longer than fillFile does.
+ * When the layout is one whole blob in a file, a file that shares its blocks. Undefined where the filesystem cannot:
+ * copying by copyFile takes longer than fillFile does.
  */
-async function cloneBlob(partial: PartialFile, { layout, blobs }: ImageFileRequest): Promise<Sha256 | undefined> {
+async function cloneBlob({ layout, blobs, path }: ImageFileRequest): Promise<Clone | undefined> {
   const [extent] = layout.extents;
   if (extent?.source.kind !== "blob" || extent.length !== layout.length || extent.source.offset !== 0) return undefined;
-  const file = await blobs.path?.(extent.source.digest);
+  const blob = extent.source.digest;
+  const origin = await blobs.path?.(blob);
+  const file = origin === undefined ? undefined : await claimClone(path, origin);
   if (file === undefined) return undefined;
-  const isCloned = await copyFile(file, partial.path, constants.COPYFILE_FICLONE_FORCE).then(
-    () => true,
-    () => false,
-  );
-  await partial.handle.chmod(0o644); // a clone takes the blob's mode along
-  const { size } = await partial.handle.stat();
-  return isCloned && size === layout.length ? extent.source.digest : undefined;
+  if ((await file.handle.stat()).size === layout.length) return { file, blob };
+  await file.discard();
+  await file.handle.close();
+  return undefined;
 }
 
 function expectDigest(found: Sha256, expected: Sha256 | undefined): Sha256 {
