@@ -7,8 +7,10 @@ import { PARTITION_TYPES, encodeGpt } from "../layout/gpt.ts";
 import { embedGrubDisk } from "../layout/grub-disk.ts";
 import { bytesLayout, placeLayouts, roundUp, zerosLayout } from "../layout/extent.ts";
 import type { Layout, Placement } from "../layout/extent.ts";
+import type { Fat32Volume } from "../layout/fat32.ts";
 import { layoutFat32 } from "../layout/fat32.ts";
 import { encodeProtectiveMbr } from "../layout/mbr.ts";
+import type { Uki } from "../layout/uki.ts";
 import type { Identities, PlanCore } from "../plan/core.ts";
 import { outputFileName } from "../plan/plan.ts";
 import { espFiles } from "./boot-files.ts";
@@ -33,53 +35,16 @@ interface Slot {
 
 /** Throws PLAN_IMPOSSIBLE when the ESP is too small for its files or for FAT32. */
 export function layoutDisk(core: PlanCore, identities: Identities, parts: SmallParts): PlannedOutput {
-  const { sectorBytes, espBytes } = core.disk;
+  const { sectorBytes } = core.disk;
   const uki = layoutUki(core, parts, "beside");
-  const esp = layoutFat32({
-    lengthBytes: espBytes,
-    sectorBytes,
-    volumeId: identities.volumeId("raw esp"),
-    label: ESP_LABEL,
-    epochSeconds: core.epochSeconds,
-    hiddenSectors: ALIGNMENT_BYTES / sectorBytes,
-    files: espFiles(core, uki),
-  });
-  const biosOffset = ALIGNMENT_BYTES + roundUp(espBytes, ALIGNMENT_BYTES);
-  const grub =
-    sectorBytes === 512
-      ? embedGrubDisk({ bootImg: parts["grub-boot"], coreImg: parts["grub-core"], coreLba: biosOffset / 512 })
-      : undefined;
-  const metaOffset = grub === undefined ? biosOffset : biosOffset + BIOS_BOOT_BYTES;
-  const slots: Slot[] = [
-    { name: "EFI", typeGuid: PARTITION_TYPES.esp, offset: ALIGNMENT_BYTES, bytes: espBytes, content: esp.layout },
-  ];
-  if (grub !== undefined) {
-    slots.push({
-      name: "BIOS",
-      typeGuid: PARTITION_TYPES.biosBoot,
-      offset: biosOffset,
-      bytes: BIOS_BOOT_BYTES,
-      content: bytesLayout(grub.core),
-    });
-  }
-  slots.push({
-    name: "META",
-    typeGuid: PARTITION_TYPES.linuxData,
-    offset: metaOffset,
-    bytes: META_BYTES,
-    content: zerosLayout(META_BYTES),
-  });
-
-  const size = metaOffset + META_BYTES + ALIGNMENT_BYTES;
-  const diskGuid = identities.uuid("raw disk");
+  const esp = layoutEsp(core, identities, uki);
+  const { slots, bootCode } = arrange(core, parts, esp.layout);
   const partitions = slots.map((slot) => gptPartition(slot, sectorBytes, identities));
+  const diskGuid = identities.uuid("raw disk");
+  const size = Math.max(...slots.map((slot) => slot.offset + slot.bytes)) + ALIGNMENT_BYTES; // the last MiB: backup GPT
   const totalSectors = size / sectorBytes;
   const gpt = encodeGpt({ sectorBytes, totalSectors, diskGuid, partitions });
-  const mbr = encodeProtectiveMbr({
-    totalSectors,
-    bootCode: grub?.bootCode,
-    diskSignature: identities.volumeId("raw mbr"),
-  });
+  const mbr = encodeProtectiveMbr({ totalSectors, bootCode, diskSignature: identities.volumeId("raw mbr") });
   const placements: Placement[] = [
     { what: "MBR", offset: 0, layout: bytesLayout(mbr) },
     { what: "GPT", offset: sectorBytes, layout: bytesLayout(gpt.primary) },
@@ -99,6 +64,46 @@ export function layoutDisk(core: PlanCore, identities: Identities, parts: SmallP
       uki: placedSections(uki.sections),
     },
   };
+}
+
+function layoutEsp(core: PlanCore, identities: Identities, uki: Uki): Fat32Volume {
+  return layoutFat32({
+    lengthBytes: core.disk.espBytes,
+    sectorBytes: core.disk.sectorBytes,
+    volumeId: identities.volumeId("raw esp"),
+    label: ESP_LABEL,
+    epochSeconds: core.epochSeconds,
+    hiddenSectors: ALIGNMENT_BYTES / core.disk.sectorBytes,
+    files: espFiles(core, uki),
+  });
+}
+
+/** Partitions one behind the other, each at a whole MiB, and the MBR's boot code where there is BIOS boot. */
+function arrange(
+  core: PlanCore,
+  parts: SmallParts,
+  esp: Layout,
+): { slots: readonly Slot[]; bootCode: Uint8Array | undefined } {
+  const { espBytes, sectorBytes } = core.disk;
+  const slots: Slot[] = [];
+  let offset = ALIGNMENT_BYTES;
+  const add = (name: string, typeGuid: string, bytes: number, content: Layout): void => {
+    slots.push({ name, typeGuid, offset, bytes, content });
+    offset += roundUp(bytes, ALIGNMENT_BYTES);
+  };
+  add("EFI", PARTITION_TYPES.esp, espBytes, esp);
+  let bootCode: Uint8Array | undefined;
+  if (sectorBytes === 512) {
+    const grub = embedGrubDisk({
+      bootImg: parts["grub-boot"],
+      coreImg: parts["grub-core"],
+      coreLba: offset / sectorBytes,
+    });
+    add("BIOS", PARTITION_TYPES.biosBoot, BIOS_BOOT_BYTES, bytesLayout(grub.core));
+    bootCode = grub.bootCode;
+  }
+  add("META", PARTITION_TYPES.linuxData, META_BYTES, zerosLayout(META_BYTES));
+  return { slots, bootCode };
 }
 
 function gptPartition(slot: Slot, sectorBytes: number, identities: Identities): GptPartition {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // dodeka doctor: says what this host lacks and how to get it. Changes nothing but an empty store folder.
 import { access, constants, statfs } from "node:fs/promises";
-import { findMirrors } from "../host/apt-config.ts";
+import { findMirrors } from "../release/apt-config.ts";
 import { probeAccelerator } from "../host/kvm-probe.ts";
 import { runInSandbox } from "../host/sandbox.ts";
 import { openStore } from "../host/store.ts";

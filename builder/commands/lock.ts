@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // dodeka lock: refreshes the lock from the archive. The only command that chooses versions.
 import { readFile } from "node:fs/promises";
-import { findMirrors } from "../host/apt-config.ts";
+import { findMirrors } from "../release/apt-config.ts";
 import { fetchBytes } from "../host/fetch.ts";
 import { contextStore } from "./context.ts";
 import type { CommandContext, CommandResult } from "./context.ts";

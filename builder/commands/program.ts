@@ -149,8 +149,11 @@ const addStore: Add = (program, context, finish) => {
   verify.action((values: Values) => finish(runStoreVerify(context, { repair: values["repair"] === true })));
   const gc = group.command("gc").description("remove what no release and no lock entry needs");
   gc.option("--dry-run", "print what would go, and remove nothing", false);
+  gc.option("--all", "remove results of compile steps too, however recent", false);
   gc.addHelpText("after", example("dodeka store gc --dry-run"));
-  gc.action((values: Values) => finish(runStoreGc(context, { dryRun: values["dryRun"] === true })));
+  gc.action((values: Values) =>
+    finish(runStoreGc(context, { dryRun: values["dryRun"] === true, all: values["all"] === true })),
+  );
 };
 
 const addDoctor: Add = (program, context, finish) => {

@@ -2,7 +2,7 @@
 // dodeka release: compile the parts of one OS version, and show them.
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { findMirrors } from "../host/apt-config.ts";
+import { findMirrors } from "../release/apt-config.ts";
 import { existingFiles } from "../host/existing-files.ts";
 import type { Store } from "../host/store.ts";
 import type { ActionContext } from "../release/action.ts";

@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import type { Store } from "../host/store.ts";
 import { readRef, readTextIfPresent, blobPath } from "../host/store.ts";
 import type { Roots } from "../host/store-check.ts";
-import { collectGarbage, findGarbage, verifyStore } from "../host/store-check.ts";
+import { actionResults, collectGarbage, findGarbage, verifyStore } from "../host/store-check.ts";
 import { now } from "../host/clock.ts";
 import type { Sha256 } from "../layout/digest.ts";
 import { PACKAGE_GROUPS } from "../release/package-groups.ts";
@@ -32,10 +32,20 @@ export async function runStoreVerify(context: CommandContext, options: { readonl
   return undefined;
 }
 
-/** Keeps every release that a ref names, and what the lock names; removes the rest. */
-export async function runStoreGc(context: CommandContext, options: { readonly dryRun: boolean }): CommandResult {
+/** Compile steps that were not asked for in so long are done again when they are. */
+const RESULT_DAYS = 30;
+
+export interface StoreGcOptions {
+  readonly dryRun: boolean;
+  /** Removes results of compile steps too, however recent: only complete releases and locked packages stay. */
+  readonly all: boolean;
+}
+
+/** Keeps every release that a ref names, what the lock names, and recent compile results; removes the rest. */
+export async function runStoreGc(context: CommandContext, options: StoreGcOptions): CommandResult {
   const store = await contextStore(context);
-  const garbage = await findGarbage(store, await findRoots(store), now());
+  const since = options.all ? now() : now() - RESULT_DAYS * 24 * 3600 * 1000;
+  const garbage = await findGarbage(store, await findRoots(store, since), now());
   for (const path of garbage.paths) context.print(`${path}\n`);
   for (const digest of garbage.blobs) context.print(`${blobPath(store, digest)}\n`);
   const what = `${garbage.blobs.length} blobs of ${garbage.bytes} bytes, ${garbage.paths.length} folders and files`;
@@ -48,7 +58,7 @@ export async function runStoreGc(context: CommandContext, options: { readonly dr
   return undefined;
 }
 
-async function findRoots(store: Store): Promise<Roots> {
+async function findRoots(store: Store, sinceMs: number): Promise<Roots> {
   const lock = readLock();
   const blobs = new Set<Sha256>(lock.packages.map((p) => p.sha256));
   for (const name of await readdir(join(store.dir, "refs"))) {
@@ -63,5 +73,6 @@ async function findRoots(store: Store): Promise<Roots> {
     basename(toolboxDir(store, lock, g.name)),
   );
   const caches = (await readdir(join(store.dir, "cache"))).filter((name) => name.startsWith("go"));
-  return { blobs, boxes: new Set([...toolboxes, ...caches]) };
+  const results = await actionResults(store, sinceMs);
+  return { blobs: blobs.union(results.blobs), boxes: new Set([...toolboxes, ...caches]), stale: results.stale };
 }

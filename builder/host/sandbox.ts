@@ -71,7 +71,21 @@ export function sandboxArgv(root: string, command: SandboxCommand, isRoot: boole
     "C",
   );
   for (const [name, value] of Object.entries(command.env ?? {})) argv.push("--setenv", name, value);
-  argv.push("--ro-bind", root, "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/var/tmp", "--tmpfs", "/root");
+  argv.push(
+    "--ro-bind",
+    root,
+    "/",
+    "--proc",
+    "/proc",
+    "--dev",
+    "/dev",
+    "--tmpfs",
+    "/tmp",
+    "--tmpfs",
+    "/var/tmp",
+    "--tmpfs",
+    "/root",
+  );
   for (const device of command.devices ?? []) argv.push("--dev-bind-try", device, device);
   for (const { host, inside, writable } of command.binds) argv.push(writable ? "--bind" : "--ro-bind", host, inside);
   argv.push("--chdir", command.cwd ?? "/", "--", ...command.argv);

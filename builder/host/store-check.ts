@@ -67,6 +67,8 @@ export interface Roots {
   readonly blobs: ReadonlySet<Sha256>;
   /** Folder names below boxes/ and cache/ that must stay. */
   readonly boxes: ReadonlySet<string>;
+  /** Files that are known to be useless, such as results of steps that nothing asked for in a long time. */
+  readonly stale: readonly string[];
 }
 
 /** What `collectGarbage` would remove. `nowMs`: milliseconds since 1970. */
@@ -80,7 +82,7 @@ export async function findGarbage(store: Store, roots: Roots, nowMs: number): Pr
     blobs.push(digest);
     bytes += found.size;
   }
-  const paths = [...(await staleTemporaries(store, nowMs)), ...(await staleBoxes(store, roots, nowMs))];
+  const paths = [...roots.stale, ...(await staleTemporaries(store, nowMs)), ...(await staleBoxes(store, roots, nowMs))];
   return { blobs, paths, bytes };
 }
 
@@ -89,17 +91,25 @@ export async function collectGarbage(store: Store, garbage: Garbage): Promise<vo
   for (const path of garbage.paths) await removeTree(path);
 }
 
-/** Outputs of compile steps that ran under the current lock or not: kept while their results are. */
-export async function actionBlobs(store: Store): Promise<ReadonlySet<Sha256>> {
+/** Results of compile steps that were used since `sinceMs` (milliseconds since 1970), and those that were not. */
+export async function actionResults(
+  store: Store,
+  sinceMs: number,
+): Promise<{ blobs: ReadonlySet<Sha256>; stale: readonly string[] }> {
   const dir = join(store.dir, "actions");
-  const kept = new Set<Sha256>();
+  const blobs = new Set<Sha256>();
+  const stale: string[] = [];
   for (const name of await readdir(dir)) {
-    for (const match of ((await readTextIfPresent(join(dir, name))) ?? "").matchAll(/"digest":"([0-9a-f]{64})"/g)) {
-      const digest = match[1] ?? "";
-      if (isSha256(digest)) kept.add(digest);
+    const path = join(dir, name);
+    if ((await stat(path)).mtimeMs < sinceMs) {
+      stale.push(path);
+      continue;
+    }
+    for (const match of ((await readTextIfPresent(path)) ?? "").matchAll(/"digest":"([0-9a-f]{64})"/g)) {
+      blobs.add((match[1] ?? "") as Sha256);
     }
   }
-  return kept;
+  return { blobs, stale };
 }
 
 /** Files in tmp/ whose process is gone, or that are older than a day. */

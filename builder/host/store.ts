@@ -15,6 +15,7 @@ import { dirname, join } from "node:path";
 import { FactoryError } from "../errors.ts";
 import type { BlobRef, Sha256 } from "../layout/digest.ts";
 import { isSha256 } from "../layout/digest.ts";
+import { now } from "./clock.ts";
 import { describeWriteError } from "./write-error.ts";
 
 /** Seconds. A blob's modification time once it was verified; any later write to the file moves it. */
@@ -203,6 +204,12 @@ export async function writeAtomically(store: Store, path: string, text: string):
     await rm(partial, { force: true });
     throw describeWriteError(error, path);
   }
+}
+
+/** Marks a file as used just now. */
+export async function touch(path: string): Promise<void> {
+  const seconds = now() / 1000;
+  await utimes(path, seconds, seconds);
 }
 
 export async function readTextIfPresent(path: string): Promise<string | undefined> {

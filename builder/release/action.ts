@@ -10,7 +10,7 @@ import { sha256 } from "../layout/digest.ts";
 import { canonicalJson } from "../plan/canonical-json.ts";
 import { runInSandbox } from "../host/sandbox.ts";
 import type { Store } from "../host/store.ts";
-import { hasBlob, readTextIfPresent, temporaryPath, writeAtomically } from "../host/store.ts";
+import { hasBlob, touch, readTextIfPresent, temporaryPath, writeAtomically } from "../host/store.ts";
 import { removeTree } from "../host/remove-tree.ts";
 import type { Toolbox } from "./toolbox.ts";
 import type { Tree } from "./tree.ts";
@@ -111,6 +111,7 @@ async function readResult(store: Store, digest: Sha256): Promise<Tree | undefine
   for (const node of Object.values(outputs)) {
     if (node.kind === "file" && !(await hasBlob(store, node.blob.digest))) return undefined;
   }
+  await touch(resultPath(store, digest)); // garbage collection keeps what was used of late
   return outputs;
 }
 

@@ -26,13 +26,6 @@ export async function readDebFiles(
   return files;
 }
 
-/** One file of the package. */
-export async function readDebFile(store: Store, entry: LockedPackage, path: string): Promise<Buffer> {
-  const file = (await readDebFiles(store, entry, (p) => p === path)).get(path);
-  if (file === undefined) throw refused(entry, "nothing", path);
-  return file;
-}
-
 function refused(entry: LockedPackage, found: string, expected: string): FactoryError {
   const file = `${entry.name} ${entry.version}`;
   return new FactoryError({

@@ -44,9 +44,9 @@ export async function* debEntries(file: string): AsyncIterable<DebEntry> {
   for await (const entry of tar) {
     if (++count > MAX_ENTRIES) throw hostile(file, "entries", count, `at most ${MAX_ENTRIES}`);
     let read = false;
-    const content = (async function* () {
+    const content = (async function* (): AsyncGenerator<Uint8Array> {
       read = true;
-      for await (const chunk of entry) yield chunk as Uint8Array;
+      for await (const chunk of entry as AsyncIterable<Uint8Array>) yield chunk;
     })();
     const parsed = parseHeader(entry.header, content, file);
     if (parsed !== undefined) yield parsed;

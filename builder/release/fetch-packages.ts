@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Brings locked packages into the store, a few at a time. What is already there is not fetched again.
-import type { Mirrors } from "../host/apt-config.ts";
+import type { Mirrors } from "./apt-config.ts";
 import { fetchBlob } from "../host/fetch.ts";
 import type { Store } from "../host/store.ts";
 import { hasBlob } from "../host/store.ts";

@@ -20,7 +20,10 @@ export const USERLAND_BINARIES = ["init", "modprobe", "stage1"] as const;
 const SOURCE_DIR = fileURLToPath(new URL("../../userland", import.meta.url));
 const GO_ROOT = "/usr/lib/go-1.27";
 
-const GO_ENV: Readonly<Record<string, string>> = {
+/** Inside the "compile" toolbox. */
+export const GO_PROGRAM: string = `${GO_ROOT}/bin/go`;
+
+export const GO_ENV: Readonly<Record<string, string>> = {
   GOROOT: GO_ROOT,
   GOTOOLCHAIN: "local",
   GOFLAGS: "-mod=readonly -trimpath -buildvcs=false",
@@ -79,7 +82,7 @@ export async function fetchGoModules(
       ...network.files.map((file) => ({ host: file, inside: file, writable: false })),
     ];
     const env = { ...GO_ENV, ...network.env, GOFLAGS: "-mod=readonly -modcacherw" };
-    const argv = [`${GO_ROOT}/bin/go`, "mod", "download"];
+    const argv = [GO_PROGRAM, "mod", "download"];
     const result = await runInSandbox(toolbox.root, { argv, env, binds, cwd: "/build", network: true }, { signal });
     if (result.exitCode !== 0) throw notFetched(result.stderr);
     await rename(join(partial, "gomod"), final).catch((error: NodeJS.ErrnoException) => {
@@ -109,7 +112,7 @@ export async function userlandAction(
     name: "userland",
     inputs: underPrefix("userland", sources),
     argv: [
-      `${GO_ROOT}/bin/go`,
+      GO_PROGRAM,
       "build",
       "-C",
       "userland",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Foreign judges: tools that we did not write, run in the "judges" toolbox of locked packages. There is no way to skip
 // one: a tool that cannot be had fails the test.
-import { findMirrors } from "../../builder/host/apt-config.ts";
+import { findMirrors } from "../../builder/release/apt-config.ts";
 import { runInSandbox } from "../../builder/host/sandbox.ts";
 import { readSettings } from "../../builder/host/settings.ts";
 import { openStore } from "../../builder/host/store.ts";

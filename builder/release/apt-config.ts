@@ -4,9 +4,9 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { FactoryError } from "../errors.ts";
-import type { ArchiveName } from "../release/lock.ts";
-import { parseStanzas } from "../release/deb822.ts";
-import type { Settings } from "./settings.ts";
+import type { ArchiveName } from "./lock.ts";
+import { parseStanzas } from "./deb822.ts";
+import type { Settings } from "../host/settings.ts";
 
 export type Mirrors = Readonly<Record<ArchiveName, string>>;
 

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// `npm test`: everything. Checks and unit tests, the Go userland's tests, a release and images built anew where the
+// store does not hold them, foreign judges on every format, boots, and two builds that must agree.
+import { goTests, product, runStages, tests, tool, unitTests } from "./stages.ts";
+
+process.exitCode = await runStages([
+  tool("format", ["prettier", "--check", "--log-level", "warn", "."]),
+  tool("lint", ["oxlint", "--type-aware", "--deny-warnings"]),
+  tool("types", ["tsc", "--noEmit"]),
+  tool("dead code", ["knip", "--no-progress"]),
+  unitTests(),
+  goTests(),
+  product("release", ["release", "build"]),
+  tests("foreign judges", "test/foreign", 2),
+  tests("boots", "test/boot", 1),
+  tests("reproducibility", "test/reproduce", 1),
+]);

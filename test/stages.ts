@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the stages of a check one after another, all of them even when one fails, and closes with a line that counts:
+// `<n> passed, <n> failed`. A stage without tests counts as one.
+import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT } from "./structure/tracked-files.ts";
+import { testGoUserland } from "./userland/go-test.ts";
+
+interface Count {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+interface Stage {
+  readonly name: string;
+  readonly run: () => Promise<Count>;
+}
+
+const UNIT_FOLDERS = readdirSync(join(ROOT, "test"), { withFileTypes: true })
+  .filter(
+    (e) => e.isDirectory() && !["bench", "boot", "foreign", "fuzz", "golden", "reproduce", "userland"].includes(e.name),
+  )
+  .map((e) => `test/${e.name}`);
+
+/** Runs every stage. Returns the exit code: 0 when nothing failed. */
+export async function runStages(stages: readonly Stage[]): Promise<number> {
+  let [passed, failed] = [0, 0];
+  const summary: string[] = [];
+  for (const stage of stages) {
+    console.log(`\n== ${stage.name}`);
+    const started = performance.now();
+    const count = await stage.run();
+    passed += count.passed;
+    failed += count.failed;
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    summary.push(
+      `${count.failed === 0 ? "ok  " : "FAIL"} ${stage.name}: ${count.passed} passed, ${count.failed} failed, ${seconds} s`,
+    );
+  }
+  console.log(`\n${summary.join("\n")}\n`);
+  console.log(`${passed} passed, ${failed} failed`);
+  return failed === 0 ? 0 : 1;
+}
+
+/** A tool of node_modules. */
+export function tool(name: string, argv: readonly string[]): Stage {
+  const [program, ...args] = argv;
+  return single(name, join(ROOT, "node_modules", ".bin", program ?? ""), args);
+}
+
+/** A command of the product itself. */
+export function product(name: string, args: readonly string[]): Stage {
+  return single(name, process.execPath, [join(ROOT, "builder", "main.ts"), ...args]);
+}
+
+/** Every unit test: no network, no virtual machine. */
+export function unitTests(): Stage {
+  return nodeTests(
+    "unit tests",
+    UNIT_FOLDERS.map((f) => `${f}/**/*.test.ts`),
+    2,
+  );
+}
+
+/** The tests of one folder. */
+export function tests(name: string, folder: string, concurrency: number): Stage {
+  return nodeTests(name, [`${folder}/**/*.test.ts`], concurrency);
+}
+
+/** `go vet` and `go test` of the userland, with the toolbox's Go. */
+export function goTests(): Stage {
+  return { name: "userland", run: testGoUserland };
+}
+
+function single(name: string, file: string, args: readonly string[]): Stage {
+  const run = async (): Promise<Count> => {
+    const { exitCode } = await spawnShown(file, args);
+    return exitCode === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+  };
+  return { name, run };
+}
+
+/** Reads the counts of node's own runner; a run that executed no test has failed. */
+function nodeTests(name: string, patterns: readonly string[], concurrency: number): Stage {
+  const run = async (): Promise<Count> => {
+    const args = ["--test", `--test-concurrency=${concurrency}`, ...patterns];
+    const { exitCode, output } = await spawnShown(process.execPath, args);
+    const count = (what: string): number => Number(new RegExp(`^(?:ℹ|#) ${what} (\\d+)$`, "m").exec(output)?.[1] ?? 0);
+    const failed = count("fail") + count("cancelled") + count("skipped") + count("todo");
+    if (count("pass") === 0 || (exitCode !== 0 && failed === 0)) return { passed: count("pass"), failed: failed + 1 };
+    return { passed: count("pass"), failed };
+  };
+  return { name, run };
+}
+
+function spawnShown(file: string, args: readonly string[]): Promise<{ exitCode: number; output: string }> {
+  return new Promise((resolve, reject) => {
+    let output = "";
+    const child = spawn(file, args, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (chunk: Buffer) => {
+        output += chunk.toString("utf8");
+        process.stdout.write(chunk);
+      });
+    }
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ exitCode: code ?? 1, output }));
+  });
+}

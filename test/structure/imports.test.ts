@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Imports point one way: main -> commands -> artifacts, release -> encode, plan -> layout, profile -> errors. The pure
+// folders never import host, the thin shell around the operating system. Cycles are the linter's (import/no-cycle).
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { dirname, join, normalize, relative } from "node:path";
+import { test } from "node:test";
+import { ROOT, trackedFiles } from "./tracked-files.ts";
+
+/** What each folder of builder/ may import, besides itself and errors.ts. A trailing slash allows the whole folder. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  layout: [],
+  profile: ["report/markdown-table.ts"],
+  report: [],
+  plan: ["layout/", "profile/"],
+  encode: ["layout/"],
+  artifacts: ["encode/", "plan/", "layout/", "profile/"],
+  host: ["encode/", "layout/"],
+  release: ["host/", "encode/", "layout/", "plan/canonical-json.ts"],
+  commands: ["artifacts/", "release/", "host/", "encode/", "plan/", "layout/", "profile/", "report/"],
+};
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Relative imports of one file, as paths below builder/ (or starting with ../ when they leave it). */
+function importsOf(file: string): readonly Import[] {
+  const text = readFileSync(join(ROOT, file), "utf8");
+  const from = relative("builder", file);
+  return [...text.matchAll(/^(?:import|export)\s[^;]*?from\s+"(\.[^"]+)"|import\("(\.[^"]+)"\)/gms)].map((match) => {
+    return { from, to: relative("builder", normalize(join(dirname(file), match[1] ?? match[2] ?? ""))) };
+  });
+}
+
+function isAllowed({ from, to }: Import): boolean {
+  const folder = from.split("/")[0] ?? "";
+  if (!from.includes("/")) return !to.startsWith("../");
+  if (to === "errors.ts" || to.startsWith(`${folder}/`)) return true;
+  return (ALLOWED[folder] ?? []).some((rule) => (rule.endsWith("/") ? to.startsWith(rule) : to === rule));
+}
+
+const imports = trackedFiles()
+  .filter((f) => /^builder\/.*\.ts$/.test(f))
+  .flatMap(importsOf);
+
+test("imports point downward", () => {
+  assert.ok(imports.length > 200, `found only ${imports.length} imports: the pattern no longer matches`);
+  assert.deepEqual(
+    imports.filter((i) => !isAllowed(i)).map((i) => `${i.from} -> ${i.to}`),
+    [],
+  );
+});
+
+test("a forbidden import is noticed", () => {
+  assert.equal(isAllowed({ from: "layout/gpt.ts", to: "host/store.ts" }), false);
+  assert.equal(isAllowed({ from: "host/store.ts", to: "commands/build.ts" }), false);
+  assert.equal(isAllowed({ from: "commands/build.ts", to: "../test/foreign/judge.ts" }), false);
+  assert.equal(isAllowed({ from: "artifacts/iso.ts", to: "layout/gpt.ts" }), true);
+});
