@@ -39,7 +39,7 @@ export async function* debEntries(file: string): AsyncIterable<DebEntry> {
   raw.on("error", (e) => tar.destroy(e));
   const flow = stream === undefined ? raw : raw.pipe(stream);
   stream?.on("error", (e: Error) => tar.destroy(e));
-  Readable.from(flow).pipe(tar as unknown as NodeJS.WritableStream);
+  Readable.from(flow).pipe(tar);
   let count = 0;
   for await (const entry of tar) {
     if (++count > MAX_ENTRIES) throw hostile(file, "entries", count, `at most ${MAX_ENTRIES}`);
