@@ -28,7 +28,7 @@ export async function runLock(context: CommandContext, options: LockOptions): Co
   const mirrors = await findMirrors(context.settings);
   const fresh = await asStep(context, "read and verify the archive", () =>
     refreshLock(keyring, (archive, path, maxBytes) =>
-      fetchBytes(`${mirrors[archive]}/${path}`, path, maxBytes, context.signal),
+      fetchBytes(`${mirrors[archive]}/${path}`, path, maxBytes, { signal: context.signal }),
     ),
   );
   const changes = describeLockChange(currentLock(), fresh);

@@ -91,7 +91,10 @@ export async function prepareToolbox(
   const step = context.reporter.step(`toolbox ${group}`);
   try {
     const ready = await toolboxReady(store, lock, group);
-    const toolbox = await openToolbox(store, lock, group, (done, total) => step.progress(done, total));
+    const toolbox = await openToolbox(store, lock, group, {
+      onUnpack: (done, total) => step.progress(done, total),
+      signal: context.signal,
+    });
     if (ready) step.cached();
     else step.done();
     return toolbox;

@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Downloads into the store. Whatever a server answers, only bytes with the digest the caller expects get a name.
 // Plain http is fine for archives: trust comes from digests and signatures, never from the transport.
+// A server may stall, send without end, or cut the connection: silence and length are bounded, passing faults retried.
 import { setTimeout as sleep } from "node:timers/promises";
 import { FactoryError } from "../errors.ts";
 import type { BlobRef, Sha256 } from "../layout/digest.ts";
 import type { Store } from "./store.ts";
 import { putStream } from "./store.ts";
 
-const ATTEMPTS = 4;
-const IDLE_TIMEOUT_MS = 60_000;
+export interface Patience {
+  /** Pauses before the second and each later attempt. */
+  readonly pausesMs: readonly number[];
+  /** Longest silence of a server, before its answer and within it. */
+  readonly idleMs: number;
+}
+
+const DEFAULT_PATIENCE: Patience = { pausesMs: [500, 2000, 8000], idleMs: 60_000 };
+const PASSING_STATUS: ReadonlySet<number> = new Set([408, 425, 429]);
 
 export interface Expectation {
   readonly digest: Sha256;
@@ -19,24 +27,34 @@ export interface Expectation {
   readonly onBytes?: (total: number) => void;
 }
 
+export interface FetchOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly patience?: Patience | undefined;
+}
+
 /**
- * Fetches `url` and stores it. Retries passing faults. Throws SOURCE_GONE on 404 and 410, LOCK_MISMATCH when the
- * bytes are not the expected ones, NETWORK when nobody answers.
+ * Fetches `url` and stores it. Retries passing faults, a short answer among them. Throws SOURCE_GONE on 404 and 410,
+ * LOCK_MISMATCH when the bytes are not the expected ones, NETWORK when nobody answers.
  */
 export async function fetchBlob(
   store: Store,
   url: string,
   expected: Expectation,
-  signal?: AbortSignal,
+  options: FetchOptions = {},
 ): Promise<BlobRef> {
-  return withRetries(expected.what, url, signal, async (attempt) => {
-    const body = await request(url, expected.what, attempt);
-    return putStream(store, body, {
-      maxBytes: expected.size,
-      check: (blob) => refuseOther(blob, expected, url),
-      ...(expected.onBytes === undefined ? {} : { onBytes: expected.onBytes }),
-    });
-  });
+  const { digest, size, what, onBytes } = expected;
+  const wanted = `${size} bytes with SHA-256 ${digest}`;
+  return withRetries({ ...options, what, url }, (body) =>
+    putStream(store, bounded(body, size, { what, url, expected: wanted }), {
+      check: (blob) => {
+        if (blob.digest === digest && blob.size === size) return;
+        const wrong = mismatch({ what, url, expected: wanted }, `${blob.size} bytes with SHA-256 ${blob.digest}`);
+        // Less than expected may be a connection that broke behind a proxy: it is asked for again before it is believed.
+        throw blob.size < size ? new Error("a short answer", { cause: wrong }) : wrong;
+      },
+      ...(onBytes === undefined ? {} : { onBytes }),
+    }),
+  );
 }
 
 /** Fetches a small document of at most `maxBytes`, unverified: the caller checks its signature or digest. */
@@ -44,90 +62,106 @@ export async function fetchBytes(
   url: string,
   what: string,
   maxBytes: number,
-  signal?: AbortSignal,
+  options: FetchOptions = {},
 ): Promise<Uint8Array> {
-  return withRetries(what, url, signal, async (attempt) => {
-    const parts: Uint8Array[] = [];
-    let size = 0;
-    for await (const chunk of await request(url, what, attempt)) {
-      size += chunk.length;
-      if (size > maxBytes) throw mismatch(what, url, `more than ${maxBytes} bytes`, `at most ${maxBytes} bytes`);
-      parts.push(chunk);
-    }
-    return Buffer.concat(parts);
-  });
+  const wanted = { what, url, expected: `at most ${maxBytes} bytes` };
+  return withRetries({ ...options, what, url }, async (body) =>
+    Buffer.concat(await Array.fromAsync(bounded(body, maxBytes, wanted))),
+  );
 }
 
-async function withRetries<T>(
-  what: string,
-  url: string,
-  signal: AbortSignal | undefined,
-  once: (s: AbortSignal) => Promise<T>,
-): Promise<T> {
+interface Attempt extends FetchOptions {
+  readonly what: string;
+  readonly url: string;
+}
+
+async function withRetries<T>(attempt: Attempt, consume: (body: AsyncIterable<Uint8Array>) => Promise<T>): Promise<T> {
+  const { url, what, signal, patience = DEFAULT_PATIENCE } = attempt;
   let last: unknown;
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+  for (const pauseMs of [0, ...patience.pausesMs]) {
     signal?.throwIfAborted();
-    if (attempt > 0) await sleep(500 * 4 ** (attempt - 1), undefined, signal === undefined ? {} : { signal });
-    const idle = new AbortController();
+    if (pauseMs > 0) await sleep(pauseMs, undefined, signal === undefined ? {} : { signal });
     try {
-      return await once(signal === undefined ? idle.signal : AbortSignal.any([idle.signal, signal]));
+      return await once(attempt, patience.idleMs, consume);
     } catch (error) {
-      // A short answer may be a broken connection behind a proxy, so it is asked for again before it is believed.
-      const retry = !(error instanceof FactoryError) || (error.code === "LOCK_MISMATCH" && attempt < ATTEMPTS - 1);
-      if (!retry) throw error;
+      signal?.throwIfAborted();
+      if (error instanceof FactoryError) throw error;
       last = error;
-    } finally {
-      idle.abort();
     }
   }
-  signal?.throwIfAborted();
-  throw new FactoryError({
+  throw last instanceof Error && last.cause instanceof FactoryError ? last.cause : noAnswer(url, what, last);
+}
+
+/** One request. The timer runs from the first byte sent to the last one received, and each chunk winds it up again. */
+async function once<T>(
+  { url, what, signal }: Attempt,
+  idleMs: number,
+  consume: (body: AsyncIterable<Uint8Array>) => Promise<T>,
+): Promise<T> {
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(new Error(`no data for ${idleMs / 1000} s`)), idleMs);
+  const signals = signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal]);
+  try {
+    const response = await fetch(url, { signal: signals, headers: { "accept-encoding": "identity" } });
+    const { status, ok, body } = response;
+    if (status === 404 || status === 410) throw gone(what, url, status);
+    if (status >= 400 && status < 500 && !PASSING_STATUS.has(status))
+      throw noAnswer(url, what, new Error(`HTTP status ${status}`));
+    if (!ok || body === null) throw new Error(`HTTP status ${status}`);
+    return await consume(complete(body, Number(response.headers.get("content-length") ?? Number.NaN), timer));
+  } finally {
+    clearTimeout(timer);
+    stop.abort(); // closes a connection whose answer nobody reads to its end
+  }
+}
+
+/** The chunks. A connection that ends before the length that the server announced is a passing fault. */
+async function* complete(
+  body: ReadableStream<Uint8Array>,
+  announced: number,
+  timer: NodeJS.Timeout,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let size = 0;
+  for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
+    timer.refresh();
+    size += chunk.length;
+    yield chunk;
+  }
+  if (size < announced) throw new Error(`the connection ended after ${size} of ${announced} bytes`);
+}
+
+interface Wanted {
+  readonly what: string;
+  readonly url: string;
+  readonly expected: string;
+}
+
+async function* bounded(
+  chunks: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+  wanted: Wanted,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let size = 0;
+  for await (const chunk of chunks) {
+    size += chunk.length;
+    if (size > maxBytes) throw mismatch(wanted, `more than ${maxBytes} bytes`);
+    yield chunk;
+  }
+}
+
+function noAnswer(url: string, what: string, cause: unknown): FactoryError {
+  return new FactoryError({
     code: "NETWORK",
     file: url,
     field: what,
-    found: last instanceof Error ? last.message : String(last),
+    found: cause instanceof Error ? cause.message : String(cause),
     expected: "an answer",
     fix: "check the network, or set DODEKA_DEBIAN_MIRROR to an archive that is reachable",
-    cause: last,
+    cause,
   });
 }
 
-async function request(url: string, what: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
-  const response = await fetch(url, { signal, headers: { "accept-encoding": "identity" } });
-  if (response.status === 404 || response.status === 410) throw gone(what, url, response.status);
-  if (!response.ok || response.body === null) throw new Error(`HTTP status ${response.status}`);
-  return withIdleTimeout(response.body);
-}
-
-async function* withIdleTimeout(body: ReadableStream<Uint8Array>): AsyncIterable<Uint8Array> {
-  const reader = body.getReader();
-  try {
-    for (;;) {
-      const timer = new AbortController();
-      const late = sleep(IDLE_TIMEOUT_MS, "late" as const, { signal: timer.signal, ref: false }).catch(
-        () => "stopped" as const,
-      );
-      const next = await Promise.race([reader.read(), late]);
-      timer.abort();
-      if (next === "late" || next === "stopped") throw new Error(`no data for ${IDLE_TIMEOUT_MS / 1000} s`);
-      if (next.done) return;
-      yield next.value;
-    }
-  } finally {
-    await reader.cancel().catch(() => undefined);
-  }
-}
-
-function refuseOther(blob: BlobRef, expected: Expectation, url: string): void {
-  if (blob.digest === expected.digest && blob.size === expected.size) return;
-  throw mismatch(expected.what, url, describe(blob), describe(expected));
-}
-
-function describe(blob: BlobRef): string {
-  return `${blob.size} bytes with SHA-256 ${blob.digest}`;
-}
-
-function mismatch(what: string, url: string, found: string, expected: string): FactoryError {
+function mismatch({ what, url, expected }: Wanted, found: string): FactoryError {
   return new FactoryError({
     code: "LOCK_MISMATCH",
     file: url,

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Looks after a store: verifies every blob, and removes what nothing needs.
-// Collecting is safe beside running commands: what is younger than an hour stays, whoever made it.
+// Collecting is safe beside running commands: what was made or found again within the last hour stays.
+// Limit: process ids tell which temporary files are left-overs, so all users of a store must share their process ids;
+// do not collect a store from inside a container while a command outside it is writing.
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { FactoryError } from "../errors.ts";
 import { isSha256 } from "../layout/digest.ts";
 import type { Sha256 } from "../layout/digest.ts";
 import { removeTree } from "./remove-tree.ts";
@@ -10,6 +13,7 @@ import type { Store } from "./store.ts";
 import { blobPath, readTextIfPresent, verifyBlob } from "./store.ts";
 
 const GRACE_MS = 60 * 60 * 1000;
+const TEMPORARY_MAX_MS = 24 * GRACE_MS;
 
 export interface StoreProblem {
   readonly digest: Sha256;
@@ -21,37 +25,49 @@ export interface StoreProblem {
 export async function listBlobs(store: Store): Promise<readonly Sha256[]> {
   const base = join(store.dir, "blobs", "sha256");
   const digests: Sha256[] = [];
-  for (const prefix of (await readdir(base)).toSorted()) {
-    for (const rest of (await readdir(join(base, prefix))).toSorted()) {
-      if (isSha256(prefix + rest)) digests.push(`${prefix}${rest}` as Sha256);
+  for (const prefix of (await readdir(base)).filter((name) => /^[0-9a-f]{2}$/.test(name)).sort()) {
+    for (const rest of (await readdir(join(base, prefix))).sort()) {
+      const digest = `${prefix}${rest}`;
+      if (isSha256(digest)) digests.push(digest);
     }
   }
   return digests;
 }
 
+export interface VerifyOptions {
+  readonly repair: boolean;
+  readonly onBlob?: (done: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
 /** Hashes every blob. With `repair` a damaged one is removed, so that the next build makes or fetches it again. */
-export async function verifyStore(
-  store: Store,
-  options: {
-    readonly repair: boolean;
-    readonly onBlob?: (done: number, total: number) => void;
-    readonly signal?: AbortSignal;
-  },
-): Promise<readonly StoreProblem[]> {
+export async function verifyStore(store: Store, options: VerifyOptions): Promise<readonly StoreProblem[]> {
   const digests = await listBlobs(store);
   const problems: StoreProblem[] = [];
   for (const [index, digest] of digests.entries()) {
     options.signal?.throwIfAborted();
-    try {
-      await verifyBlob(store, digest);
-    } catch (error) {
+    const message = await damageOf(store, digest);
+    if (message !== undefined) {
       const path = blobPath(store, digest);
-      problems.push({ digest, path, message: error instanceof Error ? error.message : String(error) });
+      problems.push({ digest, path, message });
       if (options.repair) await rm(path, { force: true });
     }
     options.onBlob?.(index + 1, digests.length);
   }
   return problems;
+}
+
+/** What is wrong with a blob; undefined when nothing is, or when somebody collected it meanwhile. */
+async function damageOf(store: Store, digest: Sha256): Promise<string | undefined> {
+  try {
+    await verifyBlob(store, digest);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof FactoryError)) throw error;
+    if (error.code === "STORE_MISSING") return undefined;
+    if (error.code === "STORE_CORRUPT") return error.message;
+    throw error;
+  }
 }
 
 export interface Garbage {
@@ -99,12 +115,11 @@ export async function actionResults(
   const dir = join(store.dir, "actions");
   const blobs = new Set<Sha256>();
   const stale: string[] = [];
-  for (const name of await readdir(dir)) {
+  for (const name of (await readdir(dir)).sort()) {
     const path = join(dir, name);
-    if ((await stat(path)).mtimeMs < sinceMs) {
-      stale.push(path);
-      continue;
-    }
+    const found = await stat(path).catch(() => undefined);
+    if (found !== undefined && found.mtimeMs < sinceMs) stale.push(path);
+    if (found === undefined || found.mtimeMs < sinceMs) continue;
     for (const match of ((await readTextIfPresent(path)) ?? "").matchAll(/"digest":"([0-9a-f]{64})"/g)) {
       blobs.add((match[1] ?? "") as Sha256);
     }
@@ -116,11 +131,11 @@ export async function actionResults(
 async function staleTemporaries(store: Store, nowMs: number): Promise<readonly string[]> {
   const dir = join(store.dir, "tmp");
   const stale: string[] = [];
-  for (const name of await readdir(dir)) {
+  for (const name of (await readdir(dir)).sort()) {
     const path = join(dir, name);
     const found = await stat(path).catch(() => undefined);
     if (found === undefined) continue;
-    if (!isAlive(Number(name.split("-", 1).join())) || nowMs - found.mtimeMs > 24 * GRACE_MS) stale.push(path);
+    if (!isAlive(Number(name.split("-", 1).join())) || nowMs - found.mtimeMs > TEMPORARY_MAX_MS) stale.push(path);
   }
   return stale;
 }
@@ -128,10 +143,10 @@ async function staleTemporaries(store: Store, nowMs: number): Promise<readonly s
 async function staleBoxes(store: Store, roots: Roots, nowMs: number): Promise<readonly string[]> {
   const stale: string[] = [];
   for (const folder of ["boxes", "cache"]) {
-    for (const name of await readdir(join(store.dir, folder))) {
+    for (const name of (await readdir(join(store.dir, folder))).sort()) {
       const path = join(store.dir, folder, name);
-      const found = await stat(path);
-      if (!roots.boxes.has(name) && nowMs - found.ctimeMs > GRACE_MS) stale.push(path);
+      const found = await stat(path).catch(() => undefined);
+      if (found !== undefined && !roots.boxes.has(name) && nowMs - found.ctimeMs > GRACE_MS) stale.push(path);
     }
   }
   return stale;

@@ -63,19 +63,33 @@ export async function hasBlob(store: Store, digest: Sha256): Promise<boolean> {
 export async function checkBlob(store: Store, digest: Sha256, size?: number): Promise<void> {
   const path = blobPath(store, digest);
   const found = await stat(path).catch((error: unknown) => {
-    throw missing(path, digest, error);
+    throw unreadable(path, digest, error);
   });
   if (size !== undefined && found.size !== size) throw corrupt(path, `${found.size} bytes`, `${size} bytes`);
   if (found.mtimeMs === VERIFIED_MTIME * 1000) return;
   await verifyBlob(store, digest);
 }
 
-/** Hashes the blob in full. Throws STORE_CORRUPT when its bytes are not those of its name. */
+/** Hashes the blob in full. Throws STORE_MISSING, and STORE_CORRUPT when its bytes are not those of its name. */
 export async function verifyBlob(store: Store, digest: Sha256): Promise<void> {
   const path = blobPath(store, digest);
-  const actual = await hashFile(path);
+  const actual = await hashFile(path).catch((error: unknown) => {
+    throw unreadable(path, digest, error);
+  });
   if (actual !== digest) throw corrupt(path, `SHA-256 ${actual}`, `SHA-256 ${digest}`);
-  await utimes(path, VERIFIED_MTIME, VERIFIED_MTIME);
+  await markVerified(path);
+}
+
+/** Keeps an old blob from being collected under a command that has just found it and goes on to use it. */
+export async function renewBlob(store: Store, digest: Sha256): Promise<void> {
+  await markVerified(blobPath(store, digest));
+}
+
+/** Sets the modification time, which also makes the inode's change time now. A store of somebody else stays as it is. */
+async function markVerified(path: string): Promise<void> {
+  await utimes(path, VERIFIED_MTIME, VERIFIED_MTIME).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPERM" && error.code !== "EACCES" && error.code !== "EROFS") throw error;
+  });
 }
 
 export async function hashFile(path: string): Promise<Sha256> {
@@ -101,7 +115,7 @@ export async function* readBlob(
       yield chunk as Buffer;
     }
   } catch (error) {
-    throw missing(path, digest, error);
+    throw unreadable(path, digest, error);
   }
   if (left !== 0) throw corrupt(path, `${offset + length - left} bytes`, `at least ${offset + length} bytes`);
 }
@@ -127,9 +141,7 @@ export async function putFile(store: Store, path: string): Promise<BlobRef> {
   return putStream(store, createReadStream(path, { highWaterMark: CHUNK_BYTES }));
 }
 
-/** Bounds and expectation for `putStream`; a stream that breaks one leaves no blob. */
-export interface PutLimits {
-  readonly maxBytes?: number;
+export interface PutOptions {
   /** Called with the number of bytes so far. */
   readonly onBytes?: (total: number) => void;
   /** Called before the blob gets its name; may throw to refuse it. */
@@ -138,12 +150,12 @@ export interface PutLimits {
 
 type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
-/** Stores a stream and returns its name and size. Throws DISK_FULL, OUTPUT_UNWRITABLE, LAYOUT_OVERFLOW over the bound. */
-export async function putStream(store: Store, chunks: Chunks, limits: PutLimits = {}): Promise<BlobRef> {
+/** Stores a stream and returns its name and size. Throws DISK_FULL, OUTPUT_UNWRITABLE, and what the stream throws. */
+export async function putStream(store: Store, chunks: Chunks, options: PutOptions = {}): Promise<BlobRef> {
   const partial = await temporaryPath(store);
   try {
-    const blob = await fill(partial, chunks, limits);
-    limits.check?.(blob);
+    const blob = await fill(partial, chunks, options);
+    options.check?.(blob);
     await chmod(partial, 0o444);
     await utimes(partial, VERIFIED_MTIME, VERIFIED_MTIME);
     const path = blobPath(store, blob.digest);
@@ -156,17 +168,16 @@ export async function putStream(store: Store, chunks: Chunks, limits: PutLimits 
   }
 }
 
-async function fill(partial: string, chunks: Chunks, limits: PutLimits): Promise<BlobRef> {
+async function fill(partial: string, chunks: Chunks, { onBytes }: PutOptions): Promise<BlobRef> {
   const hash = createHash("sha256");
   let size = 0;
   const file: FileHandle = await open(partial, "wx", 0o600);
   try {
     for await (const chunk of chunks) {
       size += chunk.length;
-      if (limits.maxBytes !== undefined && size > limits.maxBytes) throw tooLong(limits.maxBytes);
       hash.update(chunk);
       await file.writeFile(chunk);
-      limits.onBytes?.(size);
+      onBytes?.(size);
     }
     await file.sync();
   } finally {
@@ -221,7 +232,10 @@ export async function readTextIfPresent(path: string): Promise<string | undefine
   }
 }
 
-function missing(path: string, digest: Sha256, cause: unknown): FactoryError {
+/** STORE_MISSING for a blob that is not there, STORE_CORRUPT for one that the disk or its permissions do not give. */
+function unreadable(path: string, digest: Sha256, cause: unknown): FactoryError {
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? String(cause);
+  if (code !== "ENOENT") return corrupt(path, code, "a readable file", cause);
   return new FactoryError({
     code: "STORE_MISSING",
     file: path,
@@ -233,7 +247,7 @@ function missing(path: string, digest: Sha256, cause: unknown): FactoryError {
   });
 }
 
-function corrupt(path: string, found: string, expected: string): FactoryError {
+function corrupt(path: string, found: string, expected: string, cause?: unknown): FactoryError {
   return new FactoryError({
     code: "STORE_CORRUPT",
     file: path,
@@ -241,15 +255,6 @@ function corrupt(path: string, found: string, expected: string): FactoryError {
     found,
     expected,
     fix: "run `dodeka store verify --repair`, then `dodeka release build`",
-  });
-}
-
-function tooLong(maxBytes: number): FactoryError {
-  return new FactoryError({
-    code: "LAYOUT_OVERFLOW",
-    field: "stream",
-    found: `more than ${maxBytes} bytes`,
-    expected: `at most ${maxBytes} bytes`,
-    fix: "check the source",
+    cause,
   });
 }

@@ -4,7 +4,8 @@
 // An entry that is absolute, climbs out, or is over a bound is refused: a package is data from outside.
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
-import { Readable } from "node:stream";
+import { pipeline } from "node:stream";
+import type { Duplex } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { createDecompressStream } from "@napi-rs/lzma/xz";
 import { extract } from "tar-stream";
@@ -13,7 +14,8 @@ import { FactoryError } from "../errors.ts";
 
 const AR_MAGIC = "!<arch>\n";
 const AR_HEADER_BYTES = 60;
-const MAX_ENTRY_BYTES = 1024 * 1024 * 1024;
+const MAX_MEMBERS = 16; // a package has three
+const MAX_CONTENT_BYTES = 4 * 1024 ** 3; // of all files together, unpacked
 const MAX_ENTRIES = 200_000;
 
 export interface DebEntry {
@@ -31,24 +33,38 @@ export interface DebEntry {
 }
 
 /** The entries of `data.tar`, in archive order. Throws ARCHIVE_HOSTILE or FORMAT_INVALID. */
-export async function* debEntries(file: string): AsyncIterable<DebEntry> {
+export async function* debEntries(file: string): AsyncGenerator<DebEntry, void, undefined> {
   const member = await findDataMember(file);
-  const tar = extract();
   const raw = createReadStream(file, { start: member.offset, end: member.offset + member.size - 1 });
-  const stream = decompressor(member.name, file);
-  raw.on("error", (e) => tar.destroy(e));
-  const flow = stream === undefined ? raw : raw.pipe(stream);
-  stream?.on("error", (e: Error) => tar.destroy(e));
-  Readable.from(flow).pipe(tar);
+  const tar = extract();
+  const sink = tar as unknown as NodeJS.WritableStream;
+  const inflate = decompressor(member.name, file);
+  const ignore = (): void => undefined; // whoever iterates the tar gets the same error
+  if (inflate === undefined) pipeline(raw, sink, ignore);
+  else pipeline(raw, inflate, sink, ignore);
+  try {
+    yield* tarEntries(tar, file);
+  } catch (error) {
+    throw error instanceof FactoryError ? error : invalid(file, member.name, "a whole tar archive", error);
+  } finally {
+    raw.destroy();
+    tar.destroy();
+  }
+}
+
+async function* tarEntries(tar: ReturnType<typeof extract>, file: string): AsyncGenerator<DebEntry, void, undefined> {
   let count = 0;
+  let total = 0;
   for await (const entry of tar) {
     if (++count > MAX_ENTRIES) throw hostile(file, "entries", count, `at most ${MAX_ENTRIES}`);
     let read = false;
-    const content = (async function* (): AsyncGenerator<Uint8Array> {
+    const content = (async function* () {
       read = true;
-      for await (const chunk of entry as AsyncIterable<Uint8Array>) yield chunk;
+      for await (const chunk of entry) yield chunk as Uint8Array;
     })();
     const parsed = parseHeader(entry.header, content, file);
+    total += parsed?.size ?? 0;
+    if (total > MAX_CONTENT_BYTES) throw hostile(file, "content", total, `at most ${MAX_CONTENT_BYTES} bytes`);
     if (parsed !== undefined) yield parsed;
     if (!read) entry.resume(); // an entry that nobody reads must flow for the next one to come
   }
@@ -61,29 +77,39 @@ interface Member {
 }
 
 async function findDataMember(file: string): Promise<Member> {
-  const handle = await open(file, "r");
+  const handle = await open(file, "r").catch((cause: unknown) => {
+    throw invalid(file, "package", "a readable file", cause);
+  });
   try {
-    const read = async (offset: number, length: number): Promise<string> => {
-      const { bytesRead, buffer } = await handle.read(Buffer.alloc(length), 0, length, offset);
-      return buffer.subarray(0, bytesRead).toString("latin1");
+    const { size: length } = await handle.stat();
+    const read = async (offset: number, bytes: number): Promise<string> => {
+      const { bytesRead, buffer } = await handle.read(Buffer.alloc(bytes), 0, bytes, offset);
+      return buffer.toString("latin1", 0, bytesRead);
     };
     if ((await read(0, AR_MAGIC.length)) !== AR_MAGIC) throw invalid(file, "ar magic", "!<arch>");
-    for (let at = AR_MAGIC.length; ;) {
-      const header = await read(at, AR_HEADER_BYTES);
-      const name = header.slice(0, 16).trim().replace(/\/$/, "");
-      const size = Number(header.slice(48, 58).trim());
-      if (header.length !== AR_HEADER_BYTES || header.slice(58) !== "`\n" || !Number.isSafeInteger(size) || size < 0) {
-        throw invalid(file, "data.tar", "an ar member with the package's files");
-      }
-      if (name.startsWith("data.tar")) return { name, offset: at + AR_HEADER_BYTES, size };
-      at += AR_HEADER_BYTES + size + (size % 2);
+    for (let at = AR_MAGIC.length, count = 0; count < MAX_MEMBERS; count++) {
+      const { name, size } = parseMember(await read(at, AR_HEADER_BYTES), file);
+      const offset = at + AR_HEADER_BYTES;
+      if (offset + size > length) throw invalid(file, name, `a member within ${length} bytes`);
+      if (name.startsWith("data.tar") && size > 0) return { name, offset, size };
+      at = offset + size + (size % 2); // members start at even offsets
     }
+    throw invalid(file, "data.tar", `one among the first ${MAX_MEMBERS} members`);
   } finally {
     await handle.close();
   }
 }
 
-function decompressor(name: string, file: string): NodeJS.ReadWriteStream | undefined {
+/** The 60 bytes of an ar header: name 0..15, size in decimal 48..57, magic 58..59. */
+function parseMember(header: string, file: string): { readonly name: string; readonly size: number } {
+  const digits = header.slice(48, 58).trim();
+  if (header.length !== AR_HEADER_BYTES || header.slice(58) !== "`\n" || !/^\d+$/.test(digits)) {
+    throw invalid(file, "data.tar", "an ar member with the package's files");
+  }
+  return { name: header.slice(0, 16).trim().replace(/\/$/, ""), size: Number(digits) };
+}
+
+function decompressor(name: string, file: string): Duplex | undefined {
   if (name === "data.tar") return undefined;
   if (name === "data.tar.xz") return createDecompressStream();
   if (name === "data.tar.zst") return createZstdDecompress();
@@ -104,16 +130,19 @@ function parseHeader(header: Header, content: AsyncIterable<Uint8Array>, file: s
   const path = safePath(header.name, file);
   if (path === "") return undefined;
   const size = header.size;
-  if (size > MAX_ENTRY_BYTES) throw hostile(file, path, size, `at most ${MAX_ENTRY_BYTES} bytes`);
+  if (!Number.isSafeInteger(size)) throw hostile(file, path, size, "a size in bytes");
   const target = type === "link" ? safePath(header.linkname ?? "", file) : (header.linkname ?? "");
+  if ((type === "link" || type === "symlink") && (target === "" || target.includes("\0")))
+    throw hostile(file, path, target, "the target of a link");
   return { path, type, mode: (header.mode ?? 0) & 0o7777, size, target, content };
 }
 
 /** The path without "./" and trailing "/"; throws ARCHIVE_HOSTILE when it is absolute or climbs. */
 function safePath(name: string, file: string): string {
   const path = name.replace(/^(\.\/)+/, "").replace(/\/+$/, "");
-  if (path === "." || path === "") return "";
-  if (path.startsWith("/") || path.includes("\0") || path.split("/").some((part) => part === ".." || part === "")) {
+  if (path === "." || (path === "" && !name.startsWith("/"))) return "";
+  const parts = path.split("/");
+  if (path.includes("\0") || parts.some((part) => part === ".." || part === "." || part === "")) {
     throw hostile(file, "path", name, "a relative path without ..");
   }
   return path;
@@ -123,6 +152,7 @@ function hostile(file: string, field: string, found: unknown, expected: string):
   return new FactoryError({ code: "ARCHIVE_HOSTILE", file, field, found, expected, fix: "do not use this package" });
 }
 
-function invalid(file: string, field: string, expected: string): FactoryError {
-  return new FactoryError({ code: "FORMAT_INVALID", file, field, expected, fix: "fetch the package again" });
+function invalid(file: string, field: string, expected: string, cause?: unknown): FactoryError {
+  const fix = "run `dodeka store verify --repair`, so that the package is fetched again";
+  return new FactoryError({ code: "FORMAT_INVALID", file, field, expected, fix, cause });
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Brings locked packages into the store, a few at a time. What is already there is not fetched again.
 import type { Mirrors } from "./apt-config.ts";
+import type { Patience } from "../host/fetch.ts";
 import { fetchBlob } from "../host/fetch.ts";
+import { sideBySide } from "../host/side-by-side.ts";
 import type { Store } from "../host/store.ts";
 import { hasBlob } from "../host/store.ts";
 import type { LockedPackage } from "./lock.ts";
@@ -13,15 +15,21 @@ export interface FetchProgress {
   readonly totalBytes: number;
 }
 
+export interface FetchWatch {
+  readonly onProgress?: (p: FetchProgress) => void;
+  readonly signal?: AbortSignal;
+  readonly patience?: Patience;
+}
+
 /**
  * Fetches what is missing; `mirrors` is asked for only then, so that a complete store works offline.
- * Returns the number of packages fetched. Throws SOURCE_GONE, LOCK_MISMATCH, NETWORK.
+ * Returns the number of packages fetched. The first failure ends all. Throws SOURCE_GONE, LOCK_MISMATCH, NETWORK.
  */
 export async function fetchPackages(
   store: Store,
   packages: readonly LockedPackage[],
   mirrors: () => Promise<Mirrors>,
-  watch: { readonly onProgress?: (p: FetchProgress) => void; readonly signal?: AbortSignal } = {},
+  watch: FetchWatch = {},
 ): Promise<number> {
   const missing: LockedPackage[] = [];
   for (const entry of packages) if (!(await hasBlob(store, entry.sha256))) missing.push(entry);
@@ -34,14 +42,12 @@ export async function fetchPackages(
     watch.onProgress?.({ doneBytes: [...received.values()].reduce((a, b) => a + b, 0), totalBytes });
   };
   const queue = [...missing].sort((a, b) => b.size - a.size);
-  const worker = async (): Promise<void> => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const { name, version, sha256: digest, size, path, archive } = next;
-      const onBytes = (total: number): void => report(name, total);
-      const expected = { digest, size, what: `package ${name} ${version}`, onBytes };
-      await fetchBlob(store, `${bases[archive]}/${path}`, expected, watch.signal);
-    }
+  const fetchOne = async (entry: LockedPackage, signal: AbortSignal): Promise<void> => {
+    const { name, version, sha256: digest, size, path, archive } = entry;
+    const onBytes = (total: number): void => report(name, total);
+    const expected = { digest, size, what: `package ${name} ${version}`, onBytes };
+    await fetchBlob(store, `${bases[archive]}/${path}`, expected, { signal, patience: watch.patience });
   };
-  await Promise.all(Array.from({ length: PARALLEL }, worker));
+  await sideBySide(queue, PARALLEL, fetchOne, watch.signal);
   return missing.length;
 }

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // A toolbox is a private root made of locked packages. Installation scripts never run; the few things they would have
 // made (accounts, mount points) are written here. The root is named by the digest of its packages and of RECIPE.
-import { chmod, link, mkdir, readdir, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
-import { createWriteStream } from "node:fs";
+import { mkdir, readdir, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { pipeline } from "node:stream/promises";
-import { FactoryError } from "../errors.ts";
 import type { Sha256 } from "../layout/digest.ts";
 import type { Store } from "../host/store.ts";
 import { blobPath, temporaryPath } from "../host/store.ts";
+import { sideBySide } from "../host/side-by-side.ts";
 import { describeWriteError } from "../host/write-error.ts";
-import type { DebEntry } from "./deb.ts";
-import { debEntries } from "./deb.ts";
+import { unpackDeb, unpackRoot } from "./unpack-deb.ts";
 import type { Lock, LockedPackage } from "./lock.ts";
 import { groupDigest, packagesOf } from "./lock.ts";
 
@@ -37,23 +34,24 @@ export interface Toolbox {
   readonly digest: Sha256;
 }
 
+export interface ToolboxWatch {
+  /** Called with the number of packages unpacked so far and of all. */
+  readonly onUnpack?: (done: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
 /**
  * The toolbox of a group; unpacks it when it is not there yet. Its packages must be in the store. Several processes may
  * do so at once: each unpacks into its own folder, and the first rename wins.
  */
-export async function openToolbox(
-  store: Store,
-  lock: Lock,
-  group: string,
-  onUnpack?: (done: number, total: number) => void,
-): Promise<Toolbox> {
+export async function openToolbox(store: Store, lock: Lock, group: string, watch: ToolboxWatch = {}): Promise<Toolbox> {
   const digest = groupDigest(lock, group, RECIPE);
   const root = join(store.dir, "boxes", digest);
   if (await isDirectory(root)) return { root, digest };
   const partial = await temporaryPath(store);
   try {
     await mkdir(partial);
-    await unpackAll(store, packagesOf(lock, group), partial, onUnpack);
+    await unpackAll(store, packagesOf(lock, group), partial, watch);
     await furnish(partial);
     await rename(partial, root);
   } catch (error) {
@@ -77,59 +75,20 @@ async function unpackAll(
   store: Store,
   packages: readonly LockedPackage[],
   root: string,
-  onUnpack?: (done: number, total: number) => void,
+  watch: ToolboxWatch,
 ): Promise<void> {
   // base-files carries the merged-/usr links (/bin -> usr/bin), so it goes first; all others may go side by side.
-  const queue = [...packages].sort(
+  const queue = packages.toSorted(
     (a, b) => Number(b.name === "base-files") - Number(a.name === "base-files") || b.size - a.size,
   );
-  const first = queue.shift();
-  if (first !== undefined) await unpackDeb(blobPath(store, first.sha256), root);
-  let done = 1;
-  const worker = async (): Promise<void> => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      await unpackDeb(blobPath(store, next.sha256), root);
-      onUnpack?.(++done, packages.length);
-    }
+  const into = unpackRoot(root);
+  let done = 0;
+  const unpackOne = async (entry: LockedPackage): Promise<void> => {
+    await unpackDeb(blobPath(store, entry.sha256), into);
+    watch.onUnpack?.(++done, packages.length);
   };
-  await Promise.all(Array.from({ length: PARALLEL }, worker));
-}
-
-/** Unpacks one package's files below `root`. Set-id bits are dropped; nothing is written through a symlink of ours. */
-export async function unpackDeb(deb: string, root: string): Promise<void> {
-  const links: DebEntry[] = [];
-  for await (const entry of debEntries(deb)) {
-    if (entry.type === "link") links.push(entry);
-    else await unpackEntry(entry, join(root, entry.path), deb);
-  }
-  for (const entry of links) await link(join(root, entry.target), join(root, entry.path)).catch(ignoreExisting);
-}
-
-async function unpackEntry(entry: DebEntry, path: string, deb: string): Promise<void> {
-  switch (entry.type) {
-    case "directory":
-      await mkdir(path, { recursive: true }).catch(ignoreExisting);
-      return;
-    case "symlink":
-      await mkdir(dirname(path), { recursive: true });
-      await symlink(entry.target, path).catch(ignoreExisting);
-      return;
-    case "file":
-      await mkdir(dirname(path), { recursive: true });
-      await rm(path, { force: true });
-      await pipeline(entry.content, createWriteStream(path, { flags: "wx", mode: 0o600 }));
-      await chmod(path, (entry.mode & 0o755) | 0o400);
-      return;
-    case "link":
-    default:
-      throw new FactoryError({
-        code: "BUG",
-        file: deb,
-        found: entry.type,
-        expected: "a file, directory or symlink",
-        fix: "report it",
-      });
-  }
+  await sideBySide(queue.slice(0, 1), 1, unpackOne, watch.signal);
+  await sideBySide(queue.slice(1), PARALLEL, unpackOne, watch.signal);
 }
 
 async function furnish(root: string): Promise<void> {
