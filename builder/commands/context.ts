@@ -16,6 +16,9 @@ export interface CommandContext {
   readonly version: string;
 }
 
+/** Where Debian installs the archive's OpenPGP keys. */
+export const DEFAULT_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
 /** A command's `run` gives the exit code, for the few that have one of their own. */
 export type CommandResult = Promise<number | undefined>;
 

@@ -8,8 +8,8 @@ import { openStore } from "../host/store.ts";
 import { renderError } from "../report/error-text.ts";
 import { readLock } from "../release/lock.ts";
 import { toolboxDir, toolboxReady } from "../release/toolbox.ts";
-import { DEFAULT_KEYRING } from "./lock.ts";
 import { findRelease } from "./load-release.ts";
+import { DEFAULT_KEYRING } from "./context.ts";
 import type { CommandContext, CommandResult } from "./context.ts";
 
 interface Finding {

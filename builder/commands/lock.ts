@@ -3,17 +3,15 @@
 import { readFile } from "node:fs/promises";
 import { findMirrors } from "../release/apt-config.ts";
 import { fetchBytes } from "../host/fetch.ts";
-import { contextStore } from "./context.ts";
 import type { CommandContext, CommandResult } from "./context.ts";
 import { asStep } from "./context.ts";
-import { writeAtomically } from "../host/store.ts";
+import { now } from "../host/clock.ts";
+import { replaceFile } from "../host/partial-file.ts";
 import { fileURLToPath } from "node:url";
 import { FactoryError } from "../errors.ts";
 import { LOCK_FILE, readLock, renderLock } from "../release/lock.ts";
 import type { Lock } from "../release/lock.ts";
 import { describeLockChange, refreshLock } from "../release/refresh-lock.ts";
-
-export const DEFAULT_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 export interface LockOptions {
   readonly keyring: string;
@@ -27,14 +25,17 @@ export async function runLock(context: CommandContext, options: LockOptions): Co
   });
   const mirrors = await findMirrors(context.settings);
   const fresh = await asStep(context, "read and verify the archive", () =>
-    refreshLock(keyring, (archive, path, maxBytes) =>
-      fetchBytes(`${mirrors[archive]}/${path}`, path, maxBytes, { signal: context.signal }),
-    ),
+    refreshLock({
+      keyring,
+      nowSeconds: Math.floor(now() / 1000),
+      fetchDocument: (archive, path, maxBytes) =>
+        fetchBytes(`${mirrors[archive]}/${path}`, path, maxBytes, { signal: context.signal }),
+    }),
   );
   const changes = describeLockChange(currentLock(), fresh);
   context.print(changes.length === 0 ? "the lock is up to date\n" : `${changes.join("\n")}\n`);
   if (options.dryRun || changes.length === 0) return undefined;
-  await writeAtomically(await contextStore(context), fileURLToPath(LOCK_FILE), renderLock(fresh));
+  await replaceFile(fileURLToPath(LOCK_FILE), renderLock(fresh));
   return undefined;
 }
 

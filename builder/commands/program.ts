@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The command line: names, options and help of every command. What a command does is in the file of its name.
+// The command line: names, options and help of every command. What a command does is in the file of its name, which is
+// loaded only when the command runs: building an image must not wait for the OpenPGP reader.
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { ProfileOverrides } from "../profile/overrides.ts";
 import { profileOptions } from "../profile/overrides.ts";
 import { EXIT_MEANINGS } from "../report/exit-code.ts";
-import { runBuild } from "./build.ts";
+import { DEFAULT_KEYRING } from "./context.ts";
 import type { CommandContext, CommandResult } from "./context.ts";
-import { runDoctor } from "./doctor.ts";
-import { DEFAULT_KEYRING, runLock } from "./lock.ts";
-import { runPlan } from "./plan.ts";
-import { runReleaseBuild, runReleaseShow } from "./release.ts";
 import type { RunOptions } from "./run.ts";
-import { runRun } from "./run.ts";
-import { runStoreGc, runStoreVerify } from "./store.ts";
 
 export interface Program {
   readonly parseAsync: (args: readonly string[], options: { from: "user" }) => Promise<unknown>;
@@ -64,7 +59,11 @@ const addBuild: Add = (program, context, finish) => {
   addPlanningOptions(command);
   command.addHelpText("after", example("dodeka build metal -o out --output raw --kernel-arg quiet"));
   command.action((profile: string, values: Values) =>
-    finish(runBuild(context, { profile, ...planning(values), outputDir: String(values["out"]) })),
+    finish(
+      import("./build.ts").then((m) =>
+        m.runBuild(context, { profile, ...planning(values), outputDir: String(values["out"]) }),
+      ),
+    ),
   );
 };
 
@@ -79,7 +78,11 @@ const addPlan: Add = (program, context, finish) => {
   );
   command.addHelpText("after", example("dodeka plan metal --format canonical | sha256sum"));
   command.action((profile: string, values: Values) =>
-    finish(runPlan(context, { profile, ...planning(values) }, values["format"] as "pretty" | "canonical" | "id")),
+    finish(
+      import("./plan.ts").then((m) =>
+        m.runPlan(context, { profile, ...planning(values) }, values["format"] as "pretty" | "canonical" | "id"),
+      ),
+    ),
   );
 };
 
@@ -117,7 +120,9 @@ const addRun: Add = (program, context, finish) => {
     "after",
     example("dodeka run out/metal-amd64.iso --firmware bios --as usb --until ready --timeout 300"),
   );
-  command.action((image: string, values: Values) => finish(runRun(context, runOptions(image, values))));
+  command.action((image: string, values: Values) =>
+    finish(import("./run.ts").then((m) => m.runRun(context, runOptions(image, values)))),
+  );
 };
 
 const addRelease: Add = (program, context, finish) => {
@@ -125,10 +130,14 @@ const addRelease: Add = (program, context, finish) => {
   const build = group.command("build").description("compile what is not in the store yet");
   build.option("--if-missing", "do nothing when the store has a complete release", false);
   build.addHelpText("after", example("dodeka release build"));
-  build.action((values: Values) => finish(runReleaseBuild(context, { ifMissing: values["ifMissing"] === true })));
+  build.action((values: Values) =>
+    finish(import("./release.ts").then((m) => m.runReleaseBuild(context, { ifMissing: values["ifMissing"] === true }))),
+  );
   const show = group.command("show").argument("[digest]", "a release's digest (default: the current one)");
   show.description("print a release's manifest").addHelpText("after", example("dodeka release show"));
-  show.action((digest: string | undefined) => finish(runReleaseShow(context, digest)));
+  show.action((digest: string | undefined) =>
+    finish(import("./release.ts").then((m) => m.runReleaseShow(context, digest))),
+  );
 };
 
 const addLock: Add = (program, context, finish) => {
@@ -137,7 +146,11 @@ const addLock: Add = (program, context, finish) => {
   command.option("--dry-run", "print what would change, and change nothing", false);
   command.addHelpText("after", example("dodeka lock --dry-run"));
   command.action((values: Values) =>
-    finish(runLock(context, { keyring: String(values["keyring"]), dryRun: values["dryRun"] === true })),
+    finish(
+      import("./lock.ts").then((m) =>
+        m.runLock(context, { keyring: String(values["keyring"]), dryRun: values["dryRun"] === true }),
+      ),
+    ),
   );
 };
 
@@ -146,20 +159,26 @@ const addStore: Add = (program, context, finish) => {
   const verify = group.command("verify").description("hash every blob and name the damaged ones");
   verify.option("--repair", "remove damaged blobs, so that they are made again", false);
   verify.addHelpText("after", example("dodeka store verify --repair"));
-  verify.action((values: Values) => finish(runStoreVerify(context, { repair: values["repair"] === true })));
+  verify.action((values: Values) =>
+    finish(import("./store.ts").then((m) => m.runStoreVerify(context, { repair: values["repair"] === true }))),
+  );
   const gc = group.command("gc").description("remove what no release and no lock entry needs");
   gc.option("--dry-run", "print what would go, and remove nothing", false);
   gc.option("--all", "remove results of compile steps too, however recent", false);
   gc.addHelpText("after", example("dodeka store gc --dry-run"));
   gc.action((values: Values) =>
-    finish(runStoreGc(context, { dryRun: values["dryRun"] === true, all: values["all"] === true })),
+    finish(
+      import("./store.ts").then((m) =>
+        m.runStoreGc(context, { dryRun: values["dryRun"] === true, all: values["all"] === true }),
+      ),
+    ),
   );
 };
 
 const addDoctor: Add = (program, context, finish) => {
   const command = program.command("doctor").description("say what this host lacks, and how to get it");
   command.addHelpText("after", example("dodeka doctor"));
-  command.action(() => finish(runDoctor(context)));
+  command.action(() => finish(import("./doctor.ts").then((m) => m.runDoctor(context))));
 };
 
 type Values = Readonly<Record<string, unknown>>;
