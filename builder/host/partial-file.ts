@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import { constants, unlinkSync } from "node:fs";
 import { copyFile, open, rename, rm } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
+import { describeWriteError } from "./write-error.ts";
 
 export interface PartialFile {
   readonly path: string;
@@ -36,6 +37,25 @@ export async function claimClone(final: string, origin: string): Promise<Partial
     return undefined; // whatever is wrong with the file shows when its bytes are read
   }
   return track(path, final, await open(path, "r"));
+}
+
+/** Writes a small file whole or not at all. Throws OUTPUT_UNWRITABLE, DISK_FULL. */
+export async function replaceFile(path: string, text: string): Promise<void> {
+  try {
+    const partial = await claimPartial(path);
+    try {
+      await partial.handle.writeFile(text);
+      await partial.handle.sync();
+      await partial.complete();
+    } catch (error) {
+      await partial.discard();
+      throw error;
+    } finally {
+      await partial.handle.close();
+    }
+  } catch (error) {
+    throw describeWriteError(error, path);
+  }
 }
 
 function partialPath(final: string): string {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Looks after a store: verifies every blob, and removes what nothing needs.
-// Collecting is safe beside running commands: what was made or found again within the last hour stays.
+// Collecting is safe beside running commands: what was made within the last hour stays.
 // Limit: process ids tell which temporary files are left-overs, so all users of a store must share their process ids;
 // do not collect a store from inside a container while a command outside it is writing.
 import { readdir, rm, stat } from "node:fs/promises";

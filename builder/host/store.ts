@@ -80,12 +80,7 @@ export async function verifyBlob(store: Store, digest: Sha256): Promise<void> {
   await markVerified(path);
 }
 
-/** Keeps an old blob from being collected under a command that has just found it and goes on to use it. */
-export async function renewBlob(store: Store, digest: Sha256): Promise<void> {
-  await markVerified(blobPath(store, digest));
-}
-
-/** Sets the modification time, which also makes the inode's change time now. A store of somebody else stays as it is. */
+/** A store of somebody else stays as it is, and its blob is hashed again the next time. */
 async function markVerified(path: string): Promise<void> {
   await utimes(path, VERIFIED_MTIME, VERIFIED_MTIME).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "EPERM" && error.code !== "EACCES" && error.code !== "EROFS") throw error;

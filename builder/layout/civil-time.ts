@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Seconds since 1970 as a calendar date and time in UTC, for formats that store the fields apart (FAT, ISO 9660).
+// Seconds since 1970 as a calendar date and time in UTC, for formats that store the fields apart (FAT, ISO 9660), and
+// back, for dates in texts.
 // Proleptic Gregorian calendar without leap seconds, counted in eras of 400 years that start on 1 March.
 import { FactoryError } from "../errors.ts";
 
@@ -32,6 +33,25 @@ export function civilTime(epochSeconds: number, range: YearRange): CivilTime {
   const date = civilDate(days);
   if (date.year < range.first || date.year > range.last) throw unfit(epochSeconds, range);
   return { ...date, hour: Math.floor(rest / 3600), minute: Math.floor(rest / 60) % 60, second: rest % 60 };
+}
+
+/**
+ * Whole seconds since 1970 of a date and time in UTC; undefined when the calendar has no such time (30 February, 24:00,
+ * a leap second) or a field is not a whole number.
+ */
+export function epochFromCivil({ year, month, day, hour, minute, second }: CivilTime): number | undefined {
+  const fromMarch = month <= 2 ? month + 9 : month - 3;
+  const shifted = month <= 2 ? year - 1 : year;
+  const era = Math.floor(shifted / 400);
+  const yearOfEra = shifted - era * 400;
+  const dayOfYear = Math.floor((153 * fromMarch + 2) / 5) + day - 1;
+  const dayOfEra = yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear;
+  const days = era * ERA_DAYS + dayOfEra - EPOCH_FROM_ERA_START;
+  const rest = (hour * 60 + minute) * 60 + second;
+  if (!Number.isSafeInteger(days * DAY_SECONDS + rest) || rest < 0 || rest >= DAY_SECONDS) return undefined;
+  const date = civilDate(days);
+  const isSame = date.year === year && date.month === month && date.day === day;
+  return isSame && minute < 60 && second < 60 ? days * DAY_SECONDS + rest : undefined;
 }
 
 function civilDate(days: number): Pick<CivilTime, "year" | "month" | "day"> {

@@ -102,17 +102,23 @@ function resultPath(store: Store, digest: Sha256): string {
 async function readResult(store: Store, digest: Sha256): Promise<Tree | undefined> {
   const text = await readTextIfPresent(resultPath(store, digest));
   if (text === undefined) return undefined;
-  let outputs: Tree;
-  try {
-    outputs = (JSON.parse(text) as { outputs: Tree }).outputs;
-  } catch {
-    return undefined;
-  }
+  const outputs = parseResult(text);
+  if (outputs === undefined) return undefined;
   for (const node of Object.values(outputs)) {
     if (node.kind === "file" && !(await hasBlob(store, node.blob.digest))) return undefined;
   }
   await touch(resultPath(store, digest)); // garbage collection keeps what was used of late
   return outputs;
+}
+
+/** Undefined for a file that was cut short or is of another format: the step makes it anew. */
+function parseResult(text: string): Tree | undefined {
+  try {
+    const { outputs } = JSON.parse(text) as { outputs: unknown };
+    return typeof outputs === "object" && outputs !== null ? (outputs as Tree) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 async function perform(context: ActionContext, action: Action): Promise<Tree> {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds the Debian archive this host already uses, so that the repository names none. Settings come first; then apt's
 // *.sources (deb822) and one-line *.list files, of any Debian release: the pool is the same for all of them.
+// Other vendors use Debian's suite names too, so only entries with the component main count, and among them those that
+// call their folder as Debian does come first. A wrong guess does no harm: digests and signatures decide.
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { FactoryError } from "../errors.ts";
@@ -13,21 +15,29 @@ export type Mirrors = Readonly<Record<ArchiveName, string>>;
 interface Source {
   readonly uri: string;
   readonly suite: string;
+  readonly components: readonly string[];
 }
 
-const DEBIAN_SUITE =
-  /^(bookworm|trixie|forky|duke|sid|unstable|stable|testing|oldstable)([-/]?(updates|backports|proposed-updates))?$/;
-const SECURITY_SUITE = /^[a-z]+(-security|\/updates)$/;
+const RELEASE = "(?:bullseye|bookworm|trixie|forky|duke|sid|unstable|stable|testing|oldstable)";
+const DEBIAN_SUITE = new RegExp(`^${RELEASE}(?:-updates|-backports|-proposed-updates)?$`);
+const SECURITY_SUITE = new RegExp(`^${RELEASE}(?:-security|/updates)$`);
+const APT_FALSE: ReadonlySet<string> = new Set(["no", "false", "without", "off", "disable"]);
 
 /** Base addresses without a trailing slash. Throws HOST_UNFIT when neither settings nor apt name one. */
 export async function findMirrors(settings: Settings, aptDir: string = "/etc/apt"): Promise<Mirrors> {
   const sources = await readSources(aptDir);
-  const pick = (pattern: RegExp): string | undefined => sources.find((s) => pattern.test(s.suite))?.uri;
+  const pick = (pattern: RegExp, folder: RegExp): string | undefined => {
+    const fitting = sources.filter((s) => pattern.test(s.suite) && s.components.includes("main"));
+    return (fitting.find((s) => folder.test(s.uri)) ?? fitting[0])?.uri;
+  };
   return {
-    debian: (settings.debianMirror ?? pick(DEBIAN_SUITE) ?? absent("DODEKA_DEBIAN_MIRROR")).replace(/\/+$/, ""),
+    debian: (settings.debianMirror ?? pick(DEBIAN_SUITE, /\/debian\/*$/) ?? absent("DODEKA_DEBIAN_MIRROR")).replace(
+      /\/+$/,
+      "",
+    ),
     "debian-security": (
       settings.debianSecurityMirror ??
-      pick(SECURITY_SUITE) ??
+      pick(SECURITY_SUITE, /\/debian-security\/*$/) ??
       absent("DODEKA_DEBIAN_SECURITY_MIRROR")
     ).replace(/\/+$/, ""),
   };
@@ -37,7 +47,10 @@ async function readSources(aptDir: string): Promise<readonly Source[]> {
   const names = await readdir(join(aptDir, "sources.list.d")).catch(() => []);
   const files = [
     join(aptDir, "sources.list"),
-    ...names.sort(compareNames).map((n) => join(aptDir, "sources.list.d", n)),
+    ...names
+      .filter((n) => /\.(list|sources)$/.test(n)) // apt reads no others: left-overs of upgrades end in .save and the like
+      .sort(compareNames)
+      .map((n) => join(aptDir, "sources.list.d", n)),
   ];
   const found: Source[] = [];
   for (const file of files) {
@@ -49,15 +62,18 @@ async function readSources(aptDir: string): Promise<readonly Source[]> {
 
 function fromStanzas(text: string): readonly Source[] {
   return [...parseStanzas(text)].flatMap((stanza) => {
-    if (stanza.get("enabled")?.toLowerCase() === "no" || !words(stanza.get("types")).includes("deb")) return [];
-    return words(stanza.get("uris")).flatMap((uri) => words(stanza.get("suites")).map((suite) => ({ uri, suite })));
+    if (APT_FALSE.has(stanza.get("enabled")?.toLowerCase() ?? "") || !words(stanza.get("types")).includes("deb"))
+      return [];
+    const components = words(stanza.get("components"));
+    const suites = words(stanza.get("suites"));
+    return words(stanza.get("uris")).flatMap((uri) => suites.map((suite) => ({ uri, suite, components })));
   });
 }
 
 function fromLines(text: string): readonly Source[] {
   return text.split("\n").flatMap((line) => {
-    const match = /^\s*deb\s+(?:\[[^\]]*\]\s*)?(\S+)\s+(\S+)/.exec(line);
-    return match?.[1] === undefined || match[2] === undefined ? [] : [{ uri: match[1], suite: match[2] }];
+    const [, uri, suite, rest] = /^\s*deb\s+(?:\[[^\]]*\]\s*)?(\S+)\s+(\S+)([^#]*)/.exec(line) ?? [];
+    return uri === undefined || suite === undefined ? [] : [{ uri, suite, components: words(rest) }];
   });
 }
 

@@ -7,6 +7,7 @@ import { readCleartextMessage, readKeys, verify } from "openpgp";
 import { FactoryError } from "../errors.ts";
 import type { Sha256 } from "../layout/digest.ts";
 import { isSha256, sha256 } from "../layout/digest.ts";
+import { epochFromCivil } from "../layout/civil-time.ts";
 import type { Candidate } from "./closure.ts";
 import type { Stanza } from "./deb822.ts";
 import { parseStanzas } from "./deb822.ts";
@@ -24,17 +25,27 @@ export interface Suite {
   readonly packages: readonly Candidate[];
 }
 
-/** Reads one suite. `keyring`: armoured or binary OpenPGP keys that may sign it. Throws SOURCE_UNTRUSTED. */
-export async function readSuite(name: string, keyring: Uint8Array, fetchDocument: FetchDocument): Promise<Suite> {
+export interface ArchiveAccess {
+  /** Binary OpenPGP keys that may sign the archive. */
+  readonly keyring: Uint8Array;
+  readonly fetchDocument: FetchDocument;
+  /** Seconds since 1970, to refuse what has expired. */
+  readonly nowSeconds: number;
+}
+
+/** Reads one suite. Throws SOURCE_UNTRUSTED. */
+export async function readSuite(name: string, access: ArchiveAccess): Promise<Suite> {
+  const { keyring, fetchDocument, nowSeconds } = access;
   const archive: ArchiveName = name.endsWith("-security") ? "debian-security" : "debian";
   const signed = await fetchDocument(archive, `dists/${name}/InRelease`, 1024 * 1024);
   const release = await verifiedRelease(signed, keyring, name);
+  checkFresh(release, name, nowSeconds);
   const index = await fetchDocument(archive, `dists/${name}/${INDEX_PATH}`, MAX_INDEX_BYTES);
   const expected = indexDigest(release, name);
   if (sha256(index) !== expected) throw untrusted(name, INDEX_PATH, `SHA-256 ${sha256(index)}`, `SHA-256 ${expected}`);
   const text = (await xz.decompress(index)).toString("utf8");
   const packages = [...parseStanzas(text)].flatMap((stanza) => candidate(stanza, name, archive));
-  const dateSeconds = Math.floor(parseDate(release.get("date") ?? "") / 1000);
+  const dateSeconds = dateOf(release, "date", name);
   return { locked: { name, inRelease: sha256(signed), dateSeconds }, packages };
 }
 
@@ -52,7 +63,9 @@ export function mergeSuites(preferred: readonly Suite[], fallback: readonly Suit
 }
 
 async function verifiedRelease(signed: Uint8Array, keyring: Uint8Array, suite: string): Promise<Stanza> {
-  const verificationKeys = await readKeys({ binaryKeys: keyring });
+  const verificationKeys = await readKeys({ binaryKeys: keyring }).catch((cause: unknown) => {
+    throw untrusted(suite, "keyring", cause instanceof Error ? cause.message : "bytes", "binary OpenPGP keys");
+  });
   const message = await readCleartextMessage({ cleartextMessage: Buffer.from(signed).toString("utf8") }).catch(
     (e: unknown) => {
       throw untrusted(suite, "InRelease", e instanceof Error ? e.message : "bytes", "an OpenPGP cleartext signature");
@@ -108,31 +121,30 @@ function clauses(text: string): readonly (readonly string[])[] {
     .filter((clause) => clause.length > 0);
 }
 
-/** Milliseconds since 1970 of an RFC 5322 date in UTC, without asking for the local zone. */
-function parseDate(text: string): number {
-  const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-  const match = /^\w{3}, (\d{1,2}) (\w{3}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) UTC$/.exec(text);
-  const month = months.indexOf(match?.[2] ?? "");
-  if (match === null || month < 0) throw untrusted("archive", "Date", text, "a date in UTC");
-  const [, day, , year, hour, minute, second] = match.map(Number);
-  return utcMillis([year ?? 0, month, day ?? 0, hour ?? 0, minute ?? 0, second ?? 0]);
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** Seconds since 1970 of a field that holds an RFC 5322 date in UTC. */
+function dateOf(release: Stanza, field: string, suite: string): number {
+  const text = release.get(field) ?? "";
+  const match = /^\w{3}, (\d{1,2}) (\w{3}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) (?:UTC|GMT|\+0000)$/.exec(text);
+  const [day = 0, , year = 0, hour = 0, minute = 0, second = 0] = match?.slice(1).map(Number) ?? [];
+  const month = MONTHS.indexOf(match?.[2] ?? "") + 1;
+  const epoch = epochFromCivil({ year, month, day, hour, minute, second });
+  if (match === null || month === 0 || epoch === undefined) throw untrusted(suite, field, text, "a date in UTC");
+  return epoch;
 }
 
-/** Days-from-civil arithmetic (Gregorian), since no code here may construct a Date. */
-function utcMillis([year, month, day, hour, minute, second]: readonly [
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-]): number {
-  const shifted = month < 2 ? year - 1 : year;
-  const era = Math.floor(shifted / 400);
-  const yearOfEra = shifted - era * 400;
-  const dayOfYear = Math.floor((153 * ((month + 10) % 12) + 2) / 5) + day - 1;
-  const dayOfEra = yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear;
-  return (((era * 146_097 + dayOfEra - 719_468) * 24 + hour) * 60 + minute) * 60_000 + second * 1000;
+/** An old state, correctly signed, is how a mirror would withhold a security update. Not every suite sets the limit. */
+function checkFresh(release: Stanza, suite: string, nowSeconds: number): void {
+  if (!release.has("valid-until") || nowSeconds < dateOf(release, "valid-until", suite)) return;
+  throw new FactoryError({
+    code: "SOURCE_UNTRUSTED",
+    file: `dists/${suite}/InRelease`,
+    field: "Valid-Until",
+    found: release.get("valid-until"),
+    expected: "a time in the future",
+    fix: "set this host's clock, or choose a mirror that is up to date",
+  });
 }
 
 function untrusted(suite: string, field: string, found: string, expected: string): FactoryError {

@@ -21,24 +21,36 @@ export interface ModuleLists {
   readonly load: readonly string[];
 }
 
+const MODULE_LISTS_FILE = "kernel-config/stock-modules.yaml";
+
 /** Narrows kernel-config/stock-modules.yaml. Throws RELEASE_INVALID. */
 export function parseModuleLists(text: string): ModuleLists {
-  const value = parse(text) as Partial<Record<keyof ModuleLists, unknown>>;
+  const value = parseLists(text);
   const list = (key: keyof ModuleLists): readonly string[] => {
     const items = value[key];
     if (Array.isArray(items) && items.every((i) => typeof i === "string" && /^[A-Za-z0-9_-]+$/.test(i)))
       return items as string[];
-    const file = "kernel-config/stock-modules.yaml";
-    throw new FactoryError({
-      code: "RELEASE_INVALID",
-      file,
-      field: key,
-      found: items,
-      expected: "a list of module names",
-      fix: "correct it",
-    });
+    throw wrongLists(key, items, "a list of module names");
   };
   return { initramfs: list("initramfs"), root: list("root"), load: list("load") };
+}
+
+function parseLists(text: string): Readonly<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = parse(text, { logLevel: "error" });
+  } catch (error) {
+    throw wrongLists("document", error instanceof Error ? error.message.split("\n", 1).join() : "text", "YAML");
+  }
+  if (typeof value !== "object" || value === null) throw wrongLists("document", value, "lists by purpose");
+  const unknown = Object.keys(value).find((key) => !["initramfs", "root", "load"].includes(key));
+  if (unknown !== undefined) throw wrongLists(unknown, unknown, "initramfs, root or load");
+  return value as Readonly<Record<string, unknown>>;
+}
+
+function wrongLists(field: string, found: unknown, expected: string): FactoryError {
+  const fix = "correct the file";
+  return new FactoryError({ code: "RELEASE_INVALID", file: MODULE_LISTS_FILE, field, found, expected, fix });
 }
 
 /**

@@ -46,10 +46,12 @@ export function renderModulesDep(modules: readonly KernelModule[]): string {
 /** Paths of the dependencies in the order in which they must be loaded, without the module itself. */
 function loadOrder(module: KernelModule, byName: ReadonlyMap<string, KernelModule>): string[] {
   const order: string[] = [];
+  const seen = new Set([module.path]); // modules that depend on each other cannot be loaded, but must not hang us
   const visit = (current: KernelModule): void => {
     for (const name of [...current.info.depends].sort()) {
       const dependency = byName.get(name);
-      if (dependency === undefined || order.includes(dependency.path)) continue;
+      if (dependency === undefined || seen.has(dependency.path)) continue;
+      seen.add(dependency.path);
       visit(dependency);
       order.push(dependency.path);
     }

@@ -45,65 +45,110 @@ export interface Lock {
 
 export const LOCK_FILE: URL = new URL("sources.lock.json", import.meta.url);
 
+const LOCK_NAME = "builder/release/sources.lock.json";
+
 /** The lock that this checkout ships. Throws LOCK_INVALID. */
 export function readLock(file: URL = LOCK_FILE): Lock {
-  return parseLock(readFileSync(file, "utf8"), "builder/release/sources.lock.json");
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    throw wrong({ file: LOCK_NAME, field: "file", found: (cause as NodeJS.ErrnoException).code, expected: "a lock" });
+  }
+  return parseLock(text, LOCK_NAME);
 }
 
 /** Narrows the lock's text. Throws LOCK_INVALID with the field that is wrong. */
 export function parseLock(text: string, file: string): Lock {
-  const refuse = (field: string, found: unknown, expected: string): never => {
-    throw new FactoryError({
-      code: "LOCK_INVALID",
-      file,
-      field,
-      found,
-      expected,
-      fix: "run `dodeka lock` to make it anew",
-    });
-  };
-  let lock: Lock;
+  let value: unknown;
   try {
-    lock = JSON.parse(text) as Lock;
+    value = JSON.parse(text);
   } catch (error) {
-    return refuse("document", error instanceof Error ? error.message : "text", "JSON");
+    throw wrong({ file, field: "document", found: error instanceof Error ? error.message : "text", expected: "JSON" });
   }
-  if (lock.format !== 1) return refuse("format", lock.format, "1");
-  if (!Number.isSafeInteger(lock.epochSeconds)) return refuse("epochSeconds", lock.epochSeconds, "seconds since 1970");
-  const names = new Set<string>();
-  for (const entry of lock.packages) {
-    const problem = packageProblem(entry);
-    if (problem !== undefined) return refuse(`packages.${entry.name}`, entry, problem);
-    names.add(entry.name);
-  }
-  for (const [group, members] of Object.entries(lock.groups)) {
-    const unknown = members.find((m) => !names.has(m));
-    if (unknown !== undefined) return refuse(`groups.${group}`, unknown, "the name of a locked package");
-  }
-  return lock;
+  const problem = lockProblem(value);
+  if (problem !== undefined) throw wrong({ file, ...problem });
+  return value as Lock;
 }
 
-function packageProblem(entry: LockedPackage): string | undefined {
-  if (!/^[a-z0-9][a-z0-9+.-]+$/.test(entry.name)) return "a Debian package name";
-  if (!/^pool\/[A-Za-z0-9+.~_/-]+\.deb$/.test(entry.path) || entry.path.includes("..")) return "a path below pool/";
-  if (!isSha256(entry.sha256)) return "a SHA-256";
-  if (!Number.isSafeInteger(entry.size) || entry.size <= 0) return "a size in bytes";
-  if (entry.archive !== "debian" && entry.archive !== "debian-security") return "archive debian or debian-security";
+interface Problem {
+  readonly field: string;
+  readonly found: unknown;
+  readonly expected: string;
+}
+
+/** The first thing that makes `value` no lock. */
+function lockProblem(value: unknown): Problem | undefined {
+  if (!isRecord(value)) return { field: "document", found: value, expected: "an object" };
+  const { format, epochSeconds, suites, packages, groups } = value;
+  if (format !== 1) return { field: "format", found: format, expected: "1" };
+  if (!isCount(epochSeconds)) return { field: "epochSeconds", found: epochSeconds, expected: "seconds since 1970" };
+  if (!Array.isArray(suites) || !suites.every(isSuite))
+    return { field: "suites", found: suites, expected: "a list of {name, inRelease, dateSeconds}" };
+  if (!Array.isArray(packages)) return { field: "packages", found: packages, expected: "a list of packages" };
+  const names = new Set<string>();
+  for (const entry of packages as unknown[]) {
+    const expected = isRecord(entry) ? packageProblem(entry) : "an object";
+    const name = isRecord(entry) ? String(entry["name"]) : "";
+    if (expected !== undefined) return { field: `packages.${name}`, found: entry, expected };
+    if (names.has(name)) return { field: `packages.${name}`, found: name, expected: "each package once" };
+    names.add(name);
+  }
+  return groupsProblem(groups, names);
+}
+
+function packageProblem(entry: Readonly<Record<string, unknown>>): string | undefined {
+  const { name, version, arch, suite, archive, path, size, sha256: digest } = entry;
+  if (!isText(name, /^[a-z0-9][a-z0-9+.-]+$/)) return "a Debian package name";
+  if (!isText(version, /^[0-9A-Za-z.+:~-]+$/)) return "a Debian version";
+  if (arch !== "amd64" && arch !== "all") return "architecture amd64 or all";
+  if (!isText(suite, /^[a-z-]+$/)) return "the name of a suite";
+  if (archive !== "debian" && archive !== "debian-security") return "archive debian or debian-security";
+  if (!isText(path, /^pool\/[A-Za-z0-9+.~_/-]+\.deb$/) || path.includes("..")) return "a path below pool/";
+  if (typeof digest !== "string" || !isSha256(digest)) return "a SHA-256";
+  if (!isCount(size) || size === 0) return "a size in bytes";
   return undefined;
+}
+
+function groupsProblem(groups: unknown, names: ReadonlySet<string>): Problem | undefined {
+  if (!isRecord(groups)) return { field: "groups", found: groups, expected: "lists of packages by purpose" };
+  for (const [group, members] of Object.entries(groups)) {
+    if (!Array.isArray(members)) return { field: `groups.${group}`, found: members, expected: "a list of packages" };
+    const unknown: unknown = members.find((m) => !names.has(m as string));
+    if (unknown !== undefined)
+      return { field: `groups.${group}`, found: unknown, expected: "the name of a locked package" };
+  }
+  return undefined;
+}
+
+function isSuite(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { name, inRelease, dateSeconds } = value;
+  return isText(name, /^[a-z-]+$/) && typeof inRelease === "string" && isSha256(inRelease) && isCount(dateSeconds);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isText(value: unknown, pattern: RegExp): value is string {
+  return typeof value === "string" && pattern.test(value);
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function wrong(problem: Problem & { readonly file: string }): FactoryError {
+  return new FactoryError({ code: "LOCK_INVALID", ...problem, fix: "run `dodeka lock` to make it anew" });
 }
 
 /** The group's packages, sorted by name. Throws LOCK_INVALID when the lock has no such group. */
 export function packagesOf(lock: Lock, group: string): readonly LockedPackage[] {
   const members = lock.groups[group];
   if (members === undefined) {
-    throw new FactoryError({
-      code: "LOCK_INVALID",
-      file: "builder/release/sources.lock.json",
-      field: "groups",
-      found: Object.keys(lock.groups).join(" "),
-      expected: `a group "${group}"`,
-      fix: "run `dodeka lock`",
-    });
+    const found = Object.keys(lock.groups).join(" ");
+    throw wrong({ file: LOCK_NAME, field: "groups", found, expected: `a group "${group}"` });
   }
   const wanted = new Set(members);
   return lock.packages.filter((p) => wanted.has(p.name));
@@ -114,14 +159,9 @@ export function findPackage(lock: Lock, group: string, pattern: RegExp): LockedP
   const found = packagesOf(lock, group).filter((p) => pattern.test(p.name));
   const [only] = found;
   if (found.length === 1 && only !== undefined) return only;
-  throw new FactoryError({
-    code: "LOCK_INVALID",
-    file: "builder/release/sources.lock.json",
-    field: `groups.${group}`,
-    found: found.map((p) => p.name).join(" "),
-    expected: `one package that matches ${pattern.source}`,
-    fix: "run `dodeka lock`",
-  });
+  const names = found.map((p) => p.name).join(" ");
+  const expected = `one package that matches ${pattern.source}`;
+  throw wrong({ file: LOCK_NAME, field: `groups.${group}`, found: names, expected });
 }
 
 /** Names what a toolbox is: the digest of its packages' digests and of the way they are unpacked. */

@@ -55,27 +55,62 @@ export function renderRelease(release: Release): string {
 
 /** Narrows a manifest's text. Throws RELEASE_INVALID with the field. */
 export function parseRelease(text: string, file: string): Release {
-  let value: Release;
+  let value: unknown;
   try {
-    value = JSON.parse(text) as Release;
+    value = JSON.parse(text);
   } catch {
     throw invalid(file, "document", text.slice(0, 40), "JSON");
   }
-  if (value.format !== 1) throw invalid(file, "format", value.format, "1");
-  if (value.arch !== "amd64") throw invalid(file, "arch", value.arch, '"amd64"');
-  if (!/^[0-9A-Za-z.+~-]{1,40}$/.test(value.version)) throw invalid(file, "version", value.version, "a version");
-  if (!Number.isSafeInteger(value.epochSeconds) || value.epochSeconds < 0)
-    throw invalid(file, "epochSeconds", value.epochSeconds, "seconds");
-  if (!isSha256(value.root?.hash ?? "")) throw invalid(file, "root.hash", value.root?.hash, "a SHA-256");
-  if (!Number.isSafeInteger(value.root.dataBlocks) || value.root.dataBlocks < 1)
-    throw invalid(file, "root.dataBlocks", value.root.dataBlocks, "a count");
-  for (const name of PART_NAMES) {
-    const part = value.parts?.[name];
-    if (part === undefined || !isSha256(part.digest) || !Number.isSafeInteger(part.size) || part.size < 1) {
-      throw invalid(file, `parts.${name}`, part, "a part with digest and size");
-    }
-  }
-  return value;
+  const wrong = releaseProblem(value);
+  if (wrong !== undefined) throw invalid(file, ...wrong);
+  return value as Release;
+}
+
+type Problem = readonly [field: string, found: unknown, expected: string];
+
+/** The first thing that makes `value` no manifest. */
+function releaseProblem(value: unknown): Problem | undefined {
+  if (!isRecord(value)) return ["document", value, "an object"];
+  const { format, arch, version, epochSeconds, kernel, root, parts } = value;
+  if (format !== 1) return ["format", format, "1"];
+  if (arch !== "amd64") return ["arch", arch, '"amd64"'];
+  if (!isName(version)) return ["version", version, "a version"];
+  if (!isCount(epochSeconds)) return ["epochSeconds", epochSeconds, "seconds since 1970"];
+  if (!isRecord(kernel)) return ["kernel", kernel, "flavour, release and nxCompatible"];
+  if (!isName(kernel["release"])) return ["kernel.release", kernel["release"], "a kernel release"];
+  if (typeof kernel["nxCompatible"] !== "boolean") return ["kernel.nxCompatible", kernel["nxCompatible"], "a boolean"];
+  if (!isRecord(root)) return ["root", root, "hash and dataBlocks"];
+  if (!isDigest(root["hash"])) return ["root.hash", root["hash"], "a SHA-256"];
+  if (!isCount(root["dataBlocks"]) || root["dataBlocks"] === 0)
+    return ["root.dataBlocks", root["dataBlocks"], "a count"];
+  if (!isRecord(parts)) return ["parts", parts, "the parts by name"];
+  const missing = PART_NAMES.find((name) => !isPart(parts[name]));
+  if (missing === undefined) return undefined;
+  return [`parts.${missing}`, parts[missing], "a part with digest, size, licence and origin"];
+}
+
+function isPart(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { digest, size, licence, origin } = value;
+  const isOrigin = Array.isArray(origin) && origin.every((from) => typeof from === "string");
+  return isDigest(digest) && isCount(size) && size > 0 && typeof licence === "string" && isOrigin;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isDigest(value: unknown): value is Sha256 {
+  return typeof value === "string" && isSha256(value);
+}
+
+/** Both versions stand in file names and on the kernel command line. */
+function isName(value: unknown): boolean {
+  return typeof value === "string" && /^[0-9A-Za-z][0-9A-Za-z.+~_-]{0,63}$/.test(value);
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function invalid(file: string, field: string, found: unknown, expected: string): FactoryError {

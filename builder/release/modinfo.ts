@@ -44,28 +44,44 @@ export function moduleName(path: string): string {
   return (path.split("/").at(-1) ?? "").replace(/\.ko(\.xz|\.zst|\.gz)?$/, "").replaceAll("-", "_");
 }
 
+/** The bytes of the named section. Every offset comes from the file and is checked before it is used. */
 function section(path: string, elf: Uint8Array, wanted: string): Uint8Array {
   const view = viewOf(elf);
   if (elf.length < ELF_HEADER_BYTES || view.getUint32(0, false) !== 0x7f454c46 || elf[4] !== 2 || elf[5] !== 1) {
     throw invalid(path, "a 64-bit little-endian ELF file");
   }
   const tableOffset = Number(view.getBigUint64(40, true)); // e_shoff
-  const count = view.getUint16(60, true); //                   e_shnum
-  const namesIndex = view.getUint16(62, true); //              e_shstrndx
-  const bytesOf = (index: number): Uint8Array => {
-    const at = tableOffset + index * SECTION_HEADER_BYTES;
-    if (at + SECTION_HEADER_BYTES > elf.length) throw invalid(path, "a section table within the file");
-    const offset = Number(view.getBigUint64(at + 24, true)); // sh_offset
-    const size = Number(view.getBigUint64(at + 32, true)); //   sh_size
+  const entryBytes = view.getUint16(58, true); //             e_shentsize
+  const count = view.getUint16(60, true); //                  e_shnum
+  const namesIndex = view.getUint16(62, true); //             e_shstrndx
+  if (entryBytes !== SECTION_HEADER_BYTES || tableOffset + count * SECTION_HEADER_BYTES > elf.length)
+    throw invalid(path, "a section table within the file");
+  const headers = Array.from({ length: count }, (_, i) => readHeader(view, tableOffset + i * SECTION_HEADER_BYTES));
+  const bytesOf = ({ offset, size }: SectionHeader): Uint8Array => {
     if (offset + size > elf.length) throw invalid(path, "sections within the file");
     return elf.subarray(offset, offset + size);
   };
-  const names = Buffer.from(bytesOf(namesIndex)).toString("latin1");
-  for (let i = 0; i < count; i++) {
-    const nameAt = view.getUint32(tableOffset + i * SECTION_HEADER_BYTES, true); // sh_name
-    if (names.slice(nameAt, names.indexOf("\0", nameAt)) === wanted) return bytesOf(i);
-  }
-  throw invalid(path, `a section ${wanted}`);
+  const nameTable = headers[namesIndex];
+  if (nameTable === undefined) throw invalid(path, "a table of section names");
+  const names = Buffer.from(bytesOf(nameTable)).toString("latin1");
+  const found = headers.find(({ nameAt }) => names.startsWith(`${wanted}\0`, nameAt));
+  if (found === undefined) throw invalid(path, `a section ${wanted}`);
+  return bytesOf(found);
+}
+
+interface SectionHeader {
+  /** Offset of the name in the table of section names. */
+  readonly nameAt: number;
+  readonly offset: number;
+  readonly size: number;
+}
+
+function readHeader(view: DataView, at: number): SectionHeader {
+  return {
+    nameAt: view.getUint32(at, true), //                    sh_name    0..3
+    offset: Number(view.getBigUint64(at + 24, true)), //    sh_offset 24..31
+    size: Number(view.getBigUint64(at + 32, true)), //      sh_size   32..39
+  };
 }
 
 function invalid(path: string, expected: string): FactoryError {

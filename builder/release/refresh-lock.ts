@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes the lock anew from what the archive holds now. This is the only place where a package version is chosen.
-import type { FetchDocument } from "./archive-index.ts";
+import type { ArchiveAccess } from "./archive-index.ts";
 import { mergeSuites, readSuite } from "./archive-index.ts";
 import type { Candidate } from "./closure.ts";
 import { resolveGroup } from "./closure.ts";
 import type { Lock, LockedPackage } from "./lock.ts";
+import { parseLock, renderLock } from "./lock.ts";
 import { PACKAGE_GROUPS, SUITES } from "./package-groups.ts";
 
 /** Reads and verifies every suite, and resolves every group. Throws SOURCE_UNTRUSTED, LOCK_INVALID, NETWORK. */
-export async function refreshLock(keyring: Uint8Array, fetchDocument: FetchDocument): Promise<Lock> {
+export async function refreshLock(access: ArchiveAccess): Promise<Lock> {
   const read = (names: readonly string[]): Promise<Awaited<ReturnType<typeof readSuite>>[]> =>
-    Promise.all(names.map((name) => readSuite(name, keyring, fetchDocument)));
+    Promise.all(names.map((name) => readSuite(name, access)));
   const [preferred, fallback] = await Promise.all([read(SUITES.preferred), read(SUITES.fallback)]);
   const index = mergeSuites(preferred, fallback);
   const chosen = new Map<string, Candidate>();
@@ -22,7 +23,9 @@ export async function refreshLock(keyring: Uint8Array, fetchDocument: FetchDocum
   }
   const suites = [...preferred, ...fallback].map((s) => s.locked);
   const packages = [...chosen.values()].sort((a, b) => (a.name < b.name ? -1 : 1)).map(lockedFields);
-  return { format: 1, epochSeconds: Math.max(...suites.map((s) => s.dateSeconds)), suites, groups, packages };
+  const epochSeconds = Math.max(...suites.map((s) => s.dateSeconds));
+  // A signed index may still hold what no lock may: the same rules apply now and when the file is read.
+  return parseLock(renderLock({ format: 1, epochSeconds, suites, groups, packages }), "the refreshed lock");
 }
 
 function lockedFields(candidate: Candidate): LockedPackage {

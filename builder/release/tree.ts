@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A tree of files by digest: what a compile step reads and what it leaves behind. Staging writes it below a directory
 // with exact modes, whatever the umask; collecting reads the named outputs back into the store.
-import { chmod, copyFile, constants, mkdir, stat, symlink } from "node:fs/promises";
+import { chmod, copyFile, constants, lstat, mkdir, realpath, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { FactoryError } from "../errors.ts";
 import type { BlobRef } from "../layout/digest.ts";
@@ -67,17 +67,21 @@ async function makeParents(dir: string, path: string): Promise<void> {
   }
 }
 
-/** Stores the named output files of a step. Throws ACTION_FAILED when one was not made. */
+/**
+ * Stores the named output files of a step. Throws ACTION_FAILED when one was not made, or is a link: a link would be
+ * followed here, on the host, and could name a file that the step itself cannot see.
+ */
 export async function collectOutputs(store: Store, dir: string, paths: readonly string[], step: string): Promise<Tree> {
   const tree: Record<string, TreeNode> = {};
   for (const path of paths) {
     const file = join(dir, path);
-    const found = await stat(file).catch(() => undefined);
-    if (found?.isFile() !== true) {
+    const found = await lstat(file).catch(() => undefined);
+    const isInside = (await realpath(dirname(file)).catch(() => "")) === join(await realpath(dir), dirname(path));
+    if (found?.isFile() !== true || !isInside) {
       throw new FactoryError({
         code: "ACTION_FAILED",
         field: step,
-        found: "no such file",
+        found: found === undefined ? "no such file" : "something else than a plain file",
         expected: `output ${path}`,
         fix: "correct the step",
       });
