@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// handedOver are the mounts that /sbin/init finds as it starts; the medium lies below /run.
+var handedOver = []string{"/proc", "/sys", "/dev", "/run"}
+
+// switchRoot does not return when it succeeds.
+func switchRoot(b *boot) error {
+	for _, dir := range handedOver {
+		if err := unix.Mount(dir, newRoot+dir, "", unix.MS_MOVE, ""); err != nil {
+			return fmt.Errorf("move %s: %w", dir, err)
+		}
+	}
+	if err := os.Chdir(newRoot); err != nil {
+		return err
+	}
+	if err := emptyInitramfs("/"); err != nil {
+		return err
+	}
+	if err := unix.Mount(".", "/", "", unix.MS_MOVE, ""); err != nil {
+		return fmt.Errorf("move root: %w", err)
+	}
+	if err := unix.Chroot("."); err != nil {
+		return fmt.Errorf("chroot: %w", err)
+	}
+	if err := os.Chdir("/"); err != nil {
+		return err
+	}
+	b.out.Drain()
+	err := unix.Exec("/sbin/init", []string{"/sbin/init"}, []string{"PATH=/sbin"})
+	return fmt.Errorf("exec /sbin/init: %w", err)
+}
+
+// emptyInitramfs frees the memory of the initramfs. It refuses to delete from anything but a memory file system, and
+// it stays on that one. The root image inside it lives on, without a name, as long as the loop device holds it.
+func emptyInitramfs(root string) error {
+	var system unix.Statfs_t
+	if err := unix.Statfs(root, &system); err != nil {
+		return err
+	}
+	if system.Type != unix.TMPFS_MAGIC && system.Type != unix.RAMFS_MAGIC {
+		return fmt.Errorf("%s is not an initramfs", root)
+	}
+	var top unix.Stat_t
+	if err := unix.Lstat(root, &top); err != nil {
+		return err
+	}
+	removeBelow(root, top.Dev)
+	return nil
+}
+
+// removeBelow deletes what it can on one device; what cannot be deleted only costs memory.
+func removeBelow(dir string, device uint64) {
+	entries, _ := os.ReadDir(dir)
+	for _, entry := range entries {
+		path := filepath.Join(dir, entry.Name())
+		var info unix.Stat_t
+		if unix.Lstat(path, &info) != nil || info.Dev != device {
+			continue
+		}
+		if entry.IsDir() {
+			removeBelow(path, device)
+		}
+		_ = os.Remove(path)
+	}
+}
