@@ -57,7 +57,10 @@ export async function loadSmallParts(store: Store, release: Release): Promise<Sm
 export function blobSource(store: Store): BlobSource {
   return {
     read: (digest, offset, length) => readBlob(store, digest, offset, length),
-    path: async (digest) => blobPath(store, digest),
+    path: async (digest) => {
+      await checkBlob(store, digest);
+      return blobPath(store, digest);
+    },
   };
 }
 
