@@ -27,12 +27,11 @@ if (node === undefined || !existsSync(node)) {
   process.stderr.write("dodeka: the pinned Node is missing\n  fix: run `npm ci` in the repository first\n");
   process.exitCode = 69;
 } else {
-  // The child shares our process group, so a terminal's Ctrl-C reaches it directly; signals sent to us alone are passed on.
+  // Passed on even though a terminal's Ctrl-C reaches the child as well: a signal sent to us alone does not.
   // Compiled code is kept beside the packages, so that the next start need not strip types and compile again.
   const env = { NODE_COMPILE_CACHE: join(dirname(node), "..", "..", ".cache", "compiled"), ...process.env };
   const child = spawn(node, ["--disable-warning=ExperimentalWarning", script, ...args], { stdio: "inherit", env });
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
-    process.on(signal, () => signal === "SIGINT" || child.kill(signal));
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
   child.on("exit", (code, signal) => {
     if (signal === null) process.exitCode = code ?? 1;
     else {

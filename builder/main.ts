@@ -14,6 +14,7 @@ import { createReporter } from "./report/reporter.ts";
 import type { Reporter, ReporterKind } from "./report/reporter.ts";
 
 const TICK_MS = 120;
+const SAME_SIGNAL_MS = 500;
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -24,11 +25,12 @@ async function main(args: readonly string[]): Promise<number> {
   const reporter = startReporter(json ? "json" : process.stderr.isTTY && !settings.isCi ? "tty" : "plain", color);
   const stop = new AbortController();
   listenForSignals(stop);
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", endWithReader);
   const context: CommandContext = {
     settings,
     reporter,
     signal: stop.signal,
-    print: (text) => void process.stdout.write(text),
+    print: (text, value) => void process.stdout.write(json ? eventLine(text, value) : text),
     json,
     version: packageVersion(),
   };
@@ -50,6 +52,10 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+function eventLine(text: string, value: unknown): string {
+  return `${JSON.stringify(value === undefined ? { event: "output", text } : { event: "result", value })}\n`;
+}
+
 function startReporter(kind: ReporterKind, color: boolean): Reporter {
   const stream = kind === "json" ? process.stdout : process.stderr;
   return createReporter({
@@ -61,12 +67,24 @@ function startReporter(kind: ReporterKind, color: boolean): Reporter {
   });
 }
 
-/** The first signal asks every step to clean up and end; the second ends at once. */
+/** Nobody reads what we write (`dodeka plan metal | head`), so there is nothing left to do and nobody to tell. */
+function endWithReader(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+}
+
+/**
+ * The first signal asks every step to clean up and end; the second ends at once. Ctrl-C reaches us twice, from the
+ * terminal and from the launcher, so a second one within a moment is the same one.
+ */
 function listenForSignals(stop: AbortController): void {
+  let firstMs = 0;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
-      if (stop.signal.aborted) process.exit(130);
-      stop.abort(cancelled());
+      if (!stop.signal.aborted) {
+        firstMs = monotonicMs();
+        stop.abort(cancelled());
+      } else if (monotonicMs() - firstMs > SAME_SIGNAL_MS) process.exit(130);
     });
   }
 }

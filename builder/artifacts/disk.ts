@@ -2,13 +2,14 @@
 // The raw disk image: GPT with ESP, BIOS boot partition and META. It ends after META: STATE and EPHEMERAL are made on
 // the device at first boot. Spec: UEFI 2.10 section 5; UAPI.2 Discoverable Partitions.
 // With sectors of 4096 bytes there is no BIOS boot: BIOS firmware and GRUB's boot.img know 512 only.
+import { FactoryError } from "../errors.ts";
 import type { GptPartition } from "../layout/gpt.ts";
 import { PARTITION_TYPES, encodeGpt } from "../layout/gpt.ts";
 import { embedGrubDisk } from "../layout/grub-disk.ts";
 import { bytesLayout, placeLayouts, roundUp, zerosLayout } from "../layout/extent.ts";
 import type { Layout, Placement } from "../layout/extent.ts";
-import type { Fat32Volume } from "../layout/fat32.ts";
-import { layoutFat32 } from "../layout/fat32.ts";
+import type { Fat32Content, Fat32Volume } from "../layout/fat32.ts";
+import { layoutFat32, minimumFat32Bytes } from "../layout/fat32.ts";
 import { encodeProtectiveMbr } from "../layout/mbr.ts";
 import type { Uki } from "../layout/uki.ts";
 import type { Identities, PlanCore } from "../plan/core.ts";
@@ -16,6 +17,7 @@ import { outputFileName } from "../plan/plan.ts";
 import { espFiles } from "./boot-files.ts";
 import type { PlannedOutput } from "./planned.ts";
 import { plannedFat, plannedPartitions } from "./planned.ts";
+import { formatSize } from "../profile/size.ts";
 import type { SmallParts } from "./small-parts.ts";
 import { layoutUki, placedSections } from "./uki.ts";
 
@@ -67,14 +69,31 @@ export function layoutDisk(core: PlanCore, identities: Identities, parts: SmallP
 }
 
 function layoutEsp(core: PlanCore, identities: Identities, uki: Uki): Fat32Volume {
-  return layoutFat32({
-    lengthBytes: core.disk.espBytes,
-    sectorBytes: core.disk.sectorBytes,
-    volumeId: identities.volumeId("raw esp"),
-    label: ESP_LABEL,
-    epochSeconds: core.epochSeconds,
-    hiddenSectors: ALIGNMENT_BYTES / core.disk.sectorBytes,
-    files: espFiles(core, uki),
+  const content: Fat32Content = { files: espFiles(core, uki), sectorBytes: core.disk.sectorBytes };
+  try {
+    return layoutFat32({
+      ...content,
+      lengthBytes: core.disk.espBytes,
+      volumeId: identities.volumeId("raw esp"),
+      label: ESP_LABEL,
+      epochSeconds: core.epochSeconds,
+      hiddenSectors: ALIGNMENT_BYTES / core.disk.sectorBytes,
+    });
+  } catch (error) {
+    throw error instanceof FactoryError && error.code === "PLAN_IMPOSSIBLE" ? espTooSmall(core, content, error) : error;
+  }
+}
+
+/** The writer knows volumes; the user knows a field of the profile. */
+function espTooSmall({ disk }: PlanCore, content: Fat32Content, cause: FactoryError): FactoryError {
+  const least = formatSize(roundUp(minimumFat32Bytes(content), ALIGNMENT_BYTES));
+  return new FactoryError({
+    code: "PLAN_IMPOSSIBLE",
+    field: "disk.espSize",
+    found: formatSize(disk.espBytes),
+    expected: `at least ${least} with sectors of ${disk.sectorBytes} bytes: room for the OS, and FAT32's least number of clusters`,
+    fix: `write ${least} or more; twice that holds the next version too`,
+    cause,
   });
 }
 

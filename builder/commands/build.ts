@@ -12,6 +12,7 @@ import { describeWriteError } from "../host/write-error.ts";
 import { planCore } from "../plan/core.ts";
 import { planId } from "../plan/plan.ts";
 import type { ProfileOverrides } from "../profile/overrides.ts";
+import { profileOptions } from "../profile/overrides.ts";
 import { locateProblem } from "../profile/parse.ts";
 import type { CommandContext, CommandResult } from "./context.ts";
 import { asStep, contextStore } from "./context.ts";
@@ -47,8 +48,17 @@ export async function makePlan(store: Store, options: Omit<BuildOptions, "output
   try {
     return planImages(planCore(loaded.profile, release, machineConfig), loaded.profile.outputs, parts);
   } catch (error) {
-    throw error instanceof FactoryError ? locateProblem(error, loaded.text, loaded.file) : error;
+    if (!(error instanceof FactoryError)) throw error;
+    const flag = overridingFlag(error.details.field ?? "", options.overrides);
+    if (flag !== undefined) throw new FactoryError({ ...error.details, code: "USAGE", field: flag });
+    throw locateProblem(error, loaded.text, loaded.file);
   }
+}
+
+/** The option that gave the field at fault its value: pointing at the profile would then mislead. */
+function overridingFlag(field: string, overrides: ProfileOverrides): string | undefined {
+  const given = profileOptions().filter(({ key }) => overrides[key] !== undefined);
+  return given.find(({ path }) => path === field || path.startsWith(`${field}.`))?.flag;
 }
 
 async function writeOutput(

@@ -9,8 +9,11 @@ export interface CommandContext {
   readonly settings: Settings;
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
-  /** Standard output: results only. Progress goes to standard error, unless `json` joins both into one event stream. */
-  readonly print: (text: string) => void;
+  /**
+   * Standard output: results only. Progress goes to standard error, unless `json` joins both into one stream of events;
+   * there `value` is printed as {"event":"result","value":…}, and text without a value as {"event":"output","text":…}.
+   */
+  readonly print: (text: string, value?: unknown) => void;
   readonly json: boolean;
   /** Version of this factory and of the releases it compiles. */
   readonly version: string;

@@ -25,14 +25,19 @@ const NEEDED_BYTES = 4 * 1024 ** 3;
 export async function runDoctor(context: CommandContext): CommandResult {
   const checks = [kernelCheck, storeCheck, archiveCheck, keyringCheck, toolboxCheck, releaseCheck, acceleratorCheck];
   const findings: Finding[] = [];
-  for (const check of checks) findings.push(await check(context));
-  if (context.json) context.print(`${JSON.stringify(findings)}\n`);
-  else
-    for (const f of findings)
-      context.print(
-        `${f.level.padEnd(8)}${f.name}: ${f.text}\n${f.fix === undefined ? "" : `        fix: ${f.fix}\n`}`,
-      );
+  for (const check of checks) findings.push(await check(context).catch(asFinding));
+  context.print(findings.map(describeFinding).join(""), findings);
   return findings.some((f) => f.level === "problem") ? 69 : undefined;
+}
+
+function describeFinding({ level, name, text, fix }: Finding): string {
+  const remedy = fix === undefined ? "" : `        fix: ${fix}\n`;
+  return `${level.padEnd(8)}${name}: ${text}\n${remedy}`;
+}
+
+/** A check that cannot even run is a finding too: a doctor who stops at the first illness is none. */
+function asFinding(error: unknown): Finding {
+  return { name: "check", level: "problem", text: renderError(error, { color: false }) };
 }
 
 async function kernelCheck(): Promise<Finding> {

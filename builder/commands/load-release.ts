@@ -5,7 +5,7 @@ import type { BlobSource } from "../encode/read-layout.ts";
 import type { SmallParts } from "../artifacts/small-parts.ts";
 import { SMALL_PARTS } from "../artifacts/small-parts.ts";
 import type { Sha256 } from "../layout/digest.ts";
-import { parseSha256, sha256 } from "../layout/digest.ts";
+import { isSha256 } from "../layout/digest.ts";
 import type { Release } from "../release/manifest.ts";
 import { parseRelease, renderRelease } from "../release/manifest.ts";
 import type { Store } from "../host/store.ts";
@@ -19,14 +19,27 @@ export interface LoadedRelease {
   readonly digest: Sha256;
 }
 
-/** Throws RELEASE_MISSING when there is none, STORE_MISSING or STORE_CORRUPT when a part is not what the manifest says. */
+/**
+ * The release named by `wanted`, or the current one. Throws USAGE for a name that is no digest, RELEASE_MISSING when there
+ * is none, STORE_MISSING or STORE_CORRUPT when a part is not what the manifest says.
+ */
 export async function loadRelease(store: Store, wanted?: string): Promise<LoadedRelease> {
-  const digest = wanted === undefined ? await readRef(store, CURRENT_REF) : parseSha256(wanted, "--release");
-  if (digest === undefined) throw missing(store.dir);
-  const text = Buffer.from(await readWholeBlob(store, digest)).toString("utf8");
+  const digest = wanted ?? (await readRef(store, CURRENT_REF));
+  if (digest === undefined) throw missing(store.dir, "no release in the store");
+  if (!isSha256(digest)) throw noDigest(digest);
+  const text = Buffer.from(await readManifest(store, digest)).toString("utf8");
   const release = parseRelease(text, `release ${digest.slice(0, 12)}`);
   for (const part of Object.values(release.parts)) await checkBlob(store, part.digest, part.size);
   return { release, digest };
+}
+
+async function readManifest(store: Store, digest: Sha256): Promise<Uint8Array> {
+  try {
+    return await readWholeBlob(store, digest);
+  } catch (error) {
+    if (error instanceof FactoryError && error.code === "STORE_MISSING") throw missing(store.dir, digest);
+    throw error;
+  }
 }
 
 /** The current release, or undefined when there is none or a part of it is gone. */
@@ -42,7 +55,6 @@ export async function findRelease(store: Store): Promise<LoadedRelease | undefin
 /** Stores the manifest and makes it the current release. */
 export async function saveRelease(store: Store, release: Release): Promise<Sha256> {
   const { digest } = await putBytes(store, renderRelease(release));
-  if (digest !== sha256(renderRelease(release))) throw missing(store.dir);
   await writeRef(store, CURRENT_REF, digest);
   return digest;
 }
@@ -64,13 +76,23 @@ export function blobSource(store: Store): BlobSource {
   };
 }
 
-function missing(dir: string): FactoryError {
+function noDigest(found: string): FactoryError {
+  return new FactoryError({
+    code: "USAGE",
+    field: "--release",
+    found,
+    expected: "64 lower-case hexadecimal digits",
+    fix: "run `dodeka release show` to see the digest of the current release, or leave the option out",
+  });
+}
+
+function missing(dir: string, found: string): FactoryError {
   return new FactoryError({
     code: "RELEASE_MISSING",
     file: dir,
     field: "release",
-    found: "no release in the store",
-    expected: "a compiled release",
+    found,
+    expected: "a compiled release in the store",
     fix: "run `dodeka release build`",
   });
 }

@@ -33,7 +33,7 @@ export async function runLock(context: CommandContext, options: LockOptions): Co
     }),
   );
   const changes = describeLockChange(currentLock(), fresh);
-  context.print(changes.length === 0 ? "the lock is up to date\n" : `${changes.join("\n")}\n`);
+  context.print(changes.length === 0 ? "the lock is up to date\n" : `${changes.join("\n")}\n`, { changes });
   if (options.dryRun || changes.length === 0) return undefined;
   await replaceFile(fileURLToPath(LOCK_FILE), renderLock(fresh));
   return undefined;

@@ -18,13 +18,13 @@ export async function runPlan(
   const { plan } = await makePlan(await contextStore(context), options);
   switch (format) {
     case "pretty":
-      context.print(`${JSON.stringify(JSON.parse(canonicalJson(plan)), null, 2)}\n`);
+      context.print(`${JSON.stringify(JSON.parse(canonicalJson(plan)), null, 2)}\n`, plan);
       return undefined;
     case "canonical":
-      context.print(canonicalJson(plan));
+      context.print(canonicalJson(plan), canonicalJson(plan));
       return undefined;
     case "id":
-      context.print(`${planId(plan)}\n`);
+      context.print(`${planId(plan)}\n`, planId(plan));
       return undefined;
     default:
       return format satisfies never;

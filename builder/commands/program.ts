@@ -31,7 +31,11 @@ export function createProgram(context: CommandContext): Program {
   program.exitOverride().showHelpAfterError("(add --help for the options)");
   const commands: readonly Add[] = [addBuild, addPlan, addRun, addRelease, addLock, addStore, addDoctor];
   for (const add of commands) add(program, context, finish);
-  for (const command of program.commands) command.option("--json", "print one JSON event a line");
+  const withJson = (command: Command): void => {
+    command.option("--json", "print one JSON event a line");
+    command.commands.forEach(withJson);
+  };
+  program.commands.forEach(withJson);
   return { parseAsync: (args, options) => program.parseAsync([...args], options), result: () => code };
 }
 

@@ -55,7 +55,8 @@ export async function runReleaseBuild(context: CommandContext, options: ReleaseB
 
 export async function runReleaseShow(context: CommandContext, wanted: string | undefined): CommandResult {
   const { release, digest } = await loadRelease(await contextStore(context), wanted);
-  context.print(`${JSON.stringify({ digest, ...release }, null, 2)}\n`);
+  const shown = { digest, ...release };
+  context.print(`${JSON.stringify(shown, null, 2)}\n`, shown);
   return undefined;
 }
 

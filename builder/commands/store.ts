@@ -26,7 +26,7 @@ export async function runStoreVerify(context: CommandContext, options: { readonl
     return undefined;
   }
   step.failed(`${problems.length} damaged`);
-  for (const problem of problems) context.print(`${problem.message}\n`);
+  context.print(problems.map((problem) => `${problem.message}\n`).join(""), { damaged: problems });
   if (!options.repair) return 74;
   context.reporter.note("damaged blobs were removed; the next `dodeka release build` makes them again");
   return undefined;
@@ -46,8 +46,8 @@ export async function runStoreGc(context: CommandContext, options: StoreGcOption
   const store = await contextStore(context);
   const since = options.all ? now() : now() - RESULT_DAYS * 24 * 3600 * 1000;
   const garbage = await findGarbage(store, await findRoots(store, since), now());
-  for (const path of garbage.paths) context.print(`${path}\n`);
-  for (const digest of garbage.blobs) context.print(`${blobPath(store, digest)}\n`);
+  const lines = [...garbage.paths, ...garbage.blobs.map((digest) => blobPath(store, digest))];
+  context.print(lines.map((line) => `${line}\n`).join(""), garbage);
   const what = `${garbage.blobs.length} blobs of ${garbage.bytes} bytes, ${garbage.paths.length} folders and files`;
   if (options.dryRun) {
     context.reporter.note(`would remove ${what}`);

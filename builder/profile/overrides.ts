@@ -24,6 +24,8 @@ export interface ProfileOverrides {
 /** What a command needs to declare an option and to show its help. */
 export interface ProfileOption {
   readonly key: FieldOption["key"];
+  /** Of the profile field, dotted. */
+  readonly path: string;
   /** `--kernel-arg`. */
   readonly flag: string;
   /** Placeholder of the value. */
@@ -37,6 +39,7 @@ export interface ProfileOption {
 export function profileOptions(): readonly ProfileOption[] {
   return optionFields().map(({ field, option }) => ({
     key: option.key,
+    path: field.path,
     flag: option.flag,
     argument: option.argument,
     repeatable: field.items !== undefined,
