@@ -62,7 +62,7 @@ export const PACKAGE_GROUPS: readonly PackageGroup[] = [
   {
     name: "kernel",
     kind: "toolbox",
-    // Only builds of the kernel from source fetch these: the compiler, what kbuild calls, pahole (dwarves) for BTF.
+    // Only builds of the kernel from source fetch these: compiler, what kbuild calls, pahole (dwarves) and Python for BTF.
     packages: [
       ...SHELL,
       "bc",
@@ -82,6 +82,7 @@ export const PACKAGE_GROUPS: readonly PackageGroup[] = [
       "libssl-dev",
       "make",
       "perl-base",
+      "python3",
       "sed",
       "tar",
       "xz-utils",

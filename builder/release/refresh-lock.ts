@@ -33,16 +33,24 @@ function lockedFields(candidate: Candidate): LockedPackage {
   return { name, version, arch, suite, archive, path, size, sha256 };
 }
 
-/** One line a difference: `name 1.0 -> 1.1`, `+ name 1.0`, `- name 1.0`. */
+/** One line a difference: `name 1.0 -> 1.1`, `+ name 1.0`, `- name 1.0`; a group's members as `group: + name`. */
 export function describeLockChange(before: Lock, after: Lock): readonly string[] {
   const old = new Map(before.packages.map((p) => [p.name, p]));
   const now = new Map(after.packages.map((p) => [p.name, p]));
   const names = [...new Set([...old.keys(), ...now.keys()])].sort();
-  return names.flatMap((name) => {
+  const groups = [...new Set([...Object.keys(before.groups), ...Object.keys(after.groups)])].sort();
+  const packages = names.flatMap((name) => {
     const [a, b] = [old.get(name), now.get(name)];
     if (a === undefined) return [`+ ${name} ${b?.version ?? ""}`];
     if (b === undefined) return [`- ${name} ${a.version}`];
     if (a.version !== b.version) return [`${name} ${a.version} -> ${b.version}`];
     return a.sha256 === b.sha256 ? [] : [`${name} ${a.version}: the same version with other bytes`];
   });
+  return [...packages, ...groups.flatMap((g) => describeGroupChange(g, before.groups[g] ?? [], after.groups[g] ?? []))];
+}
+
+/** A package that another group held already changes no version, yet changes this group. */
+function describeGroupChange(group: string, before: readonly string[], after: readonly string[]): readonly string[] {
+  const added = after.filter((name) => !before.includes(name)).map((name) => `${group}: + ${name}`);
+  return [...added, ...before.filter((name) => !after.includes(name)).map((name) => `${group}: - ${name}`)];
 }
