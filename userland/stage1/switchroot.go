@@ -15,6 +15,9 @@ var handedOver = []string{"/proc", "/sys", "/dev", "/run"}
 
 // switchRoot does not return when it succeeds.
 func switchRoot(b *boot) error {
+	if err := keepMachineConfig(embeddedConfig, keptConfig); err != nil {
+		return fmt.Errorf("machine configuration: %w", err)
+	}
 	for _, dir := range handedOver {
 		if err := unix.Mount(dir, newRoot+dir, "", unix.MS_MOVE, ""); err != nil {
 			return fmt.Errorf("move %s: %w", dir, err)
