@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Boots an image in QEMU and watches its serial console. The lines that the OS prints (`dodeka: phase …`, `ready`,
 // `failed`) are the contract; nothing here guesses from anything else.
-import { copyFile, mkdtemp } from "node:fs/promises";
-import { createConnection } from "node:net";
+import { copyFile, mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { FactoryError } from "../errors.ts";
 import type { MachineSpec } from "./qemu-args.ts";
 import { OVMF_VARIABLES, qemuArgv } from "./qemu-args.ts";
+import { callQmp } from "./qmp.ts";
 import { removeTree } from "./remove-tree.ts";
 import { runInSandbox } from "./sandbox.ts";
 
@@ -16,6 +16,7 @@ import { runInSandbox } from "./sandbox.ts";
 export type ConsoleEvent =
   | { readonly kind: "phase"; readonly name: string; readonly seconds: number }
   | { readonly kind: "ready"; readonly fields: Readonly<Record<string, string>> }
+  | { readonly kind: "status"; readonly text: string }
   | { readonly kind: "failed"; readonly phase: string; readonly reason: string };
 
 export interface MachineRun {
@@ -36,7 +37,7 @@ export interface MachineOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
   /** Raw console output as it comes. */
-  readonly onOutput?: ((text: string) => void) | undefined;
+  readonly onOutput?: ((text: string, controls: MachineControls) => void) | undefined;
   /** Called at each event; may press the power button. */
   readonly onEvent?: ((event: ConsoleEvent, controls: MachineControls) => void) | undefined;
   /** The guest gets this terminal as its serial console. */
@@ -46,6 +47,8 @@ export interface MachineOptions {
 export interface MachineControls {
   /** Presses the ACPI power button. */
   readonly powerButton: () => void;
+  /** What the display shows: a PPM file (P6). Undefined when the machine is gone. */
+  readonly screenshot: () => Promise<Uint8Array | undefined>;
   readonly stop: () => void;
 }
 
@@ -60,7 +63,7 @@ export async function runMachine(options: MachineOptions): Promise<MachineRun> {
       variables: "/run/variables.fd",
       qmpSocket: "/run/qmp",
     };
-    const controls = { powerButton: () => sendQmp(join(dir, "qmp"), "system_powerdown"), stop: () => stop.abort() };
+    const controls = machineControls(dir, stop);
     const watcher = watchConsole((event) => options.onEvent?.(event, controls));
     const command = {
       argv: qemuArgv(options.spec, inside),
@@ -77,7 +80,7 @@ export async function runMachine(options: MachineOptions): Promise<MachineRun> {
       stopSignal: stop.signal,
       passInput: options.interactive === true,
       onOutput: (text) => {
-        options.onOutput?.(text);
+        options.onOutput?.(text, controls);
         watcher.feed(text);
       },
     });
@@ -87,6 +90,19 @@ export async function runMachine(options: MachineOptions): Promise<MachineRun> {
   } finally {
     await removeTree(dir);
   }
+}
+
+/** `dir` is what the machine sees as /run. */
+function machineControls(dir: string, stop: AbortController): MachineControls {
+  const qmp = join(dir, "qmp");
+  return {
+    powerButton: () => void callQmp(qmp, "system_powerdown"),
+    screenshot: async () => {
+      const taken = await callQmp(qmp, "screendump", { filename: "/run/screen.ppm" });
+      return taken ? readFile(join(dir, "screen.ppm")) : undefined;
+    },
+    stop: () => stop.abort(),
+  };
 }
 
 interface ConsoleWatcher {
@@ -126,21 +142,13 @@ export function parseConsoleLine(raw: string): ConsoleEvent | undefined {
   if (phase?.[1] !== undefined) return { kind: "phase", name: phase[1], seconds: Number(phase[2]) };
   const failed = /^failed phase=(\S+) reason=(.*)$/.exec(text);
   if (failed?.[1] !== undefined) return { kind: "failed", phase: failed[1], reason: failed[2] ?? "" };
+  if (text.startsWith("status ")) return { kind: "status", text: text.slice("status ".length) };
   if (!text.startsWith("ready ")) return undefined;
   const fields = text
     .slice("ready ".length)
     .split(" ")
     .map((pair) => pair.split("=", 2));
   return { kind: "ready", fields: Object.fromEntries(fields.map(([key, value]) => [key ?? "", value ?? ""])) };
-}
-
-/** Sends one QMP command; a machine that is gone already is no error. Spec: QEMU Machine Protocol. */
-function sendQmp(socketPath: string, command: string): void {
-  const socket = createConnection(socketPath);
-  socket.on("error", () => undefined);
-  socket.on("data", () => undefined);
-  for (const execute of ["qmp_capabilities", command]) socket.write(`${JSON.stringify({ execute })}\n`);
-  setTimeout(() => socket.end(), 2000).unref();
 }
 
 function notStarted(exitCode: number, stderr: string): FactoryError {

@@ -14,8 +14,10 @@ export interface MachineSpec {
   readonly accelerator: Accelerator;
   /** No display adapter: the kernel has ttyS0 only. */
   readonly serialOnly: boolean;
-  /** Network adapter model, for example virtio-net-pci or e1000e. */
+  /** Network adapter model, for example virtio-net-pci or e1000e; "none" for a machine without one. */
   readonly nic: string;
+  /** `user`: QEMU's own network with DHCP. `silent`: the link is up and nobody answers. */
+  readonly network: "user" | "silent";
 }
 
 export const DEFAULT_MACHINE: MachineSpec = {
@@ -26,6 +28,7 @@ export const DEFAULT_MACHINE: MachineSpec = {
   accelerator: "tcg",
   serialOnly: false,
   nic: "virtio-net-pci",
+  network: "user",
 };
 
 export interface MachinePaths {
@@ -58,8 +61,7 @@ export function qemuArgv(spec: MachineSpec, paths: MachinePaths): readonly strin
     String(spec.memoryMib),
     ...firmwareArgs(spec.firmware, paths),
     ...driveArgs(spec, paths.image),
-    "-nic",
-    `user,model=${spec.nic}`,
+    ...networkArgs(spec),
     "-device",
     "virtio-rng-pci",
     "-vga",
@@ -80,6 +82,12 @@ function firmwareArgs(firmware: Firmware, paths: MachinePaths): readonly string[
     `if=pflash,format=raw,unit=${unit},readonly=${readonly},file=${file}`,
   ];
   return [...flash(0, OVMF_CODE, "on"), ...flash(1, paths.variables, "off")];
+}
+
+function networkArgs({ nic, network }: MachineSpec): readonly string[] {
+  if (nic === "none") return ["-nic", "none"];
+  // A hub with a single port: what the guest sends reaches nobody.
+  return ["-nic", `${network === "user" ? "user" : "hubport,hubid=0"},model=${nic}`];
 }
 
 function driveArgs({ as, sectorBytes }: MachineSpec, image: string): readonly string[] {
