@@ -4,13 +4,15 @@
 import { promisify } from "node:util";
 import { constants, zstdCompress } from "node:zlib";
 import type { BlobRef } from "../layout/digest.ts";
-import { layoutCpio } from "../layout/cpio.ts";
+import { joinCpioArchives, layoutCpio } from "../layout/cpio.ts";
+import { bytesLayout } from "../layout/extent.ts";
+import type { Layout } from "../layout/extent.ts";
 import { readLayout } from "../encode/read-layout.ts";
 import type { Store } from "../host/store.ts";
 import { putBytes, readBlob } from "../host/store.ts";
 import { readDebFiles } from "./deb-files.ts";
 import type { LockedPackage } from "./lock.ts";
-import { initramfsEntries } from "./rootfs.ts";
+import { initramfsArchives } from "./rootfs.ts";
 import type { Tree, TreeNode } from "./tree.ts";
 
 const EFI_DIR = "usr/lib/systemd/boot/efi/";
@@ -42,14 +44,26 @@ export async function bundleCertificates(store: Store, entry: LockedPackage): Pr
   };
 }
 
-/** Output: `initramfs.zst`. */
+/**
+ * Output: `initramfs.zst`, two zstd frames with checksums. `init` comes alone in the second: when the checksum of a frame
+ * is wrong the kernel has unpacked that frame already, says so and goes on, but it unpacks no further frame. So nothing
+ * of a damaged first frame ever runs. That stops accidents, not attackers; those are stopped by the UKI's signature.
+ */
 export async function packInitramfs(store: Store, stage1: BlobRef, modules: Tree): Promise<Tree> {
-  const layout = layoutCpio(initramfsEntries(stage1, modules, 0));
+  const archives = initramfsArchives(stage1, modules, 0).map((entries) => compress(store, layoutCpio(entries)));
+  const frames = joinCpioArchives((await Promise.all(archives)).map((frame) => bytesLayout(frame)));
+  return { "initramfs.zst": await node(store, await collect(store, frames)) };
+}
+
+async function compress(store: Store, archive: Layout): Promise<Uint8Array> {
+  const params = { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL, [constants.ZSTD_c_checksumFlag]: 1 };
+  return promisify(zstdCompress)(await collect(store, archive), { params });
+}
+
+async function collect(store: Store, layout: Layout): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   for await (const chunk of readLayout(layout, { read: (d, o, l) => readBlob(store, d, o, l) })) parts.push(chunk);
-  const params = { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL, [constants.ZSTD_c_checksumFlag]: 0 };
-  const packed = await promisify(zstdCompress)(Buffer.concat(parts), { params });
-  return { "initramfs.zst": await node(store, packed) };
+  return Buffer.concat(parts);
 }
 
 /** os-release(5), as it lies in the image and in the UKI's .osrel. */

@@ -57,8 +57,15 @@ export function rootfsTree(inputs: RootfsInputs): Tree {
   };
 }
 
-/** The base initramfs: stage1 as /init, drivers, and the console that the kernel opens for it. */
-export function initramfsEntries(stage1: BlobRef, modules: Tree, mtimeSeconds: number): readonly CpioEntry[] {
+/**
+ * The base initramfs as two archives: first stage1, drivers, and the console that the kernel opens for it, then the link
+ * that makes stage1 the program to run. See packInitramfs for why they are two.
+ */
+export function initramfsArchives(
+  stage1: BlobRef,
+  modules: Tree,
+  mtimeSeconds: number,
+): readonly (readonly CpioEntry[])[] {
   const common = { uid: 0, gid: 0, mtimeSeconds };
   const directory = (path: string): CpioEntry => ({ ...common, path, mode: 0o755, kind: "directory" });
   const file = (path: string, blob: BlobRef, mode: number): CpioEntry => ({
@@ -73,13 +80,14 @@ export function initramfsEntries(stage1: BlobRef, modules: Tree, mtimeSeconds: n
     return node?.kind === "file" ? [file(path, node.blob, 0o644)] : [];
   });
   const parents = new Set(moduleFiles.flatMap((f) => parentsOf(f.path)));
-  return [
+  const content: readonly CpioEntry[] = [
     ...["dev", "proc", "sys", "run", "dodeka", "sysroot"].map(directory),
     ...[...parents].map(directory),
     { ...common, path: "dev/console", mode: 0o600, kind: "device", device: "char", major: 5, minor: 1 },
-    file("init", stage1, 0o755),
+    file("stage1", stage1, 0o755),
     ...moduleFiles,
   ];
+  return [content, [{ ...common, path: "init", mode: 0o777, kind: "symlink", target: "stage1" }]];
 }
 
 function parentsOf(path: string): readonly string[] {
