@@ -31,8 +31,12 @@ func loadDrivers(s *system) error {
 	if err := s.openDrivers(); err != nil {
 		return err
 	}
-	if err := s.loadHardwareDrivers(); err != nil {
-		return err
+	// Twice: drivers of the first round bring devices of their own. One is the power button's input device, which nobody
+	// can read before evdev is there; a button that is pressed as soon as the machine is ready must not be lost.
+	for range 2 {
+		if err := s.loadHardwareDrivers(); err != nil {
+			return err
+		}
 	}
 	mountEfiVariables()
 	watched := map[string]bool{}

@@ -13,11 +13,13 @@ import (
 	"strings"
 )
 
-// Modaliases returns the aliases of all devices on all buses, of the processors and of the board, sorted, each once.
-// /sys/bus lists every device that has a bus, in a tenth of the directories of /sys/devices.
+// Modaliases returns the aliases of all devices on all buses, of input devices (which have no bus), of the processors and
+// of the board, sorted, each once. /sys/bus lists every device that has a bus, in a tenth of the directories of
+// /sys/devices.
 func Modaliases(sys fs.FS) []string {
 	files, _ := fs.Glob(sys, "bus/*/devices/*/modalias")
-	files = append(files, "devices/system/cpu/modalias", "class/dmi/id/modalias")
+	inputs, _ := fs.Glob(sys, "class/input/*/modalias")
+	files = append(append(files, inputs...), "devices/system/cpu/modalias", "class/dmi/id/modalias")
 	var found []string
 	for _, file := range files {
 		if alias := ReadText(sys, file); alias != "" {

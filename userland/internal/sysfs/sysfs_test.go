@@ -24,10 +24,11 @@ func TestModaliasesAreSortedAndUnique(t *testing.T) {
 		"bus/usb/devices/1-1:1.0/modalias":         "usb:v3\n",
 		"bus/scsi/devices/host0/uevent":            "x",
 		"bus/platform/devices/empty/modalias":      "\n",
+		"class/input/input0/modalias":              "input:b4\n",
 		"devices/system/cpu/modalias":              "cpu:type:x86\n",
 		"devices/pci0000:00/0000:00:02.0/modalias": "pci:v2\n",
 	})
-	want := []string{"cpu:type:x86", "pci:v1", "pci:v2", "usb:v3"}
+	want := []string{"cpu:type:x86", "input:b4", "pci:v1", "pci:v2", "usb:v3"}
 	if got := Modaliases(sys); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
