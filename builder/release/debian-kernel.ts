@@ -42,7 +42,8 @@ function parseLists(text: string): Readonly<Record<string, unknown>> {
   } catch (error) {
     throw wrongLists("document", error instanceof Error ? error.message.split("\n", 1).join() : "text", "YAML");
   }
-  if (typeof value !== "object" || value === null) throw wrongLists("document", value, "lists by purpose");
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw wrongLists("document", value, "lists by purpose");
   const unknown = Object.keys(value).find((key) => !["initramfs", "root", "load"].includes(key));
   if (unknown !== undefined) throw wrongLists(unknown, unknown, "initramfs, root or load");
   return value as Readonly<Record<string, unknown>>;
