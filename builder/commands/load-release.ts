@@ -6,12 +6,15 @@ import type { SmallParts } from "../artifacts/small-parts.ts";
 import { SMALL_PARTS } from "../artifacts/small-parts.ts";
 import type { Sha256 } from "../layout/digest.ts";
 import { isSha256 } from "../layout/digest.ts";
-import type { Release } from "../release/manifest.ts";
+import type { KernelFlavour, Release } from "../release/manifest.ts";
 import { parseRelease, renderRelease } from "../release/manifest.ts";
 import type { Store } from "../host/store.ts";
 import { blobPath, checkBlob, putBytes, readBlob, readRef, readWholeBlob, writeRef } from "../host/store.ts";
 
 const CURRENT_REF = "release-amd64";
+
+/** The newest release with this kernel; it stays when one with the other kernel becomes the current one. */
+const flavourRef = (flavour: KernelFlavour): string => `${CURRENT_REF}-${flavour}`;
 
 export interface LoadedRelease {
   readonly release: Release;
@@ -42,19 +45,28 @@ async function readManifest(store: Store, digest: Sha256): Promise<Uint8Array> {
   }
 }
 
-/** The current release, or undefined when there is none or a part of it is gone. */
-export async function findRelease(store: Store): Promise<LoadedRelease | undefined> {
+/** The current release or the one wanted, or undefined when there is none or a part of it is gone. */
+export async function findRelease(store: Store, wanted?: string): Promise<LoadedRelease | undefined> {
   try {
-    return await loadRelease(store);
+    return await loadRelease(store, wanted);
   } catch (error) {
     if (error instanceof FactoryError && /^(RELEASE|STORE)_/.test(error.code)) return undefined;
     throw error;
   }
 }
 
+/** The newest release with this kernel, or undefined when there is none or a part of it is gone. */
+export async function findReleaseWith(store: Store, flavour: KernelFlavour): Promise<LoadedRelease | undefined> {
+  const current = await findRelease(store);
+  if (current?.release.kernel.flavour === flavour) return current;
+  const digest = await readRef(store, flavourRef(flavour));
+  return digest === undefined ? undefined : findRelease(store, digest);
+}
+
 /** Stores the manifest and makes it the current release. */
 export async function saveRelease(store: Store, release: Release): Promise<Sha256> {
   const { digest } = await putBytes(store, renderRelease(release));
+  await writeRef(store, flavourRef(release.kernel.flavour), digest);
   await writeRef(store, CURRENT_REF, digest);
   return digest;
 }

@@ -7,6 +7,7 @@ import { profileOptions } from "../profile/overrides.ts";
 import { EXIT_MEANINGS } from "../report/exit-code.ts";
 import { DEFAULT_KEYRING } from "./context.ts";
 import type { CommandContext, CommandResult } from "./context.ts";
+import type { ReleaseBuildOptions } from "./release.ts";
 import type { RunOptions } from "./run.ts";
 
 export interface Program {
@@ -29,7 +30,7 @@ export function createProgram(context: CommandContext): Program {
   program.option("--json", "print progress and results as one JSON event a line");
   program.addHelpText("after", mainHelp());
   program.exitOverride().showHelpAfterError("(add --help for the options)");
-  const commands: readonly Add[] = [addBuild, addPlan, addRun, addRelease, addLock, addStore, addDoctor];
+  const commands: readonly Add[] = [addBuild, addPlan, addRun, addRelease, addKernel, addLock, addStore, addDoctor];
   for (const add of commands) add(program, context, finish);
   const withJson = (command: Command): void => {
     command.option("--json", "print one JSON event a line");
@@ -133,15 +134,42 @@ const addRelease: Add = (program, context, finish) => {
   const group = program.command("release").description("compile the parts of one OS version, and show them");
   const build = group.command("build").description("compile what is not in the store yet");
   build.option("--if-missing", "do nothing when the store has a complete release", false);
+  build.addOption(
+    new Option("--kernel <flavour>", "source: our own, compiled (half an hour); stock: Debian's, as it is")
+      .choices(["source", "stock"])
+      .default("source"),
+  );
+  build.option("--no-modules", "leave out the extensions with drivers for wider hardware (kernel from source)");
   build.addHelpText("after", example("dodeka release build"));
   build.action((values: Values) =>
-    finish(import("./release.ts").then((m) => m.runReleaseBuild(context, { ifMissing: values["ifMissing"] === true }))),
+    finish(import("./release.ts").then((m) => m.runReleaseBuild(context, releaseOptions(values)))),
   );
   const show = group.command("show").argument("[digest]", "a release's digest (default: the current one)");
   show.description("print a release's manifest").addHelpText("after", example("dodeka release show"));
   show.action((digest: string | undefined) =>
     finish(import("./release.ts").then((m) => m.runReleaseShow(context, digest))),
   );
+};
+
+function releaseOptions(values: Values): ReleaseBuildOptions {
+  const kernel = {
+    flavour: values["kernel"] as ReleaseBuildOptions["kernel"]["flavour"],
+    modules: values["modules"] !== false,
+  };
+  return { ifMissing: values["ifMissing"] === true, kernel };
+}
+
+const addKernel: Add = (program, context, finish) => {
+  const group = program.command("kernel").description("check the kernel's configuration, and what it changes");
+  const check = group.command("check").argument("[config]", "a .config (default: what the fragments give)");
+  check.description("hold it against the requirements and the hardening checker");
+  check.addHelpText("after", example("dodeka kernel check"));
+  check.action((config: string | undefined) =>
+    finish(import("./kernel.ts").then((m) => m.runKernelCheck(context, config))),
+  );
+  const diff = group.command("diff").description("show what fragments and source change against the newest release");
+  diff.addHelpText("after", example("dodeka lock && dodeka kernel diff"));
+  diff.action(() => finish(import("./kernel.ts").then((m) => m.runKernelDiff(context))));
 };
 
 const addLock: Add = (program, context, finish) => {

@@ -12,7 +12,7 @@ import { DEFAULT_MACHINE } from "../host/qemu-args.ts";
 import { readLock } from "../release/lock.ts";
 import type { CommandContext, CommandResult } from "./context.ts";
 import { contextStore } from "./context.ts";
-import { fetchGroups, prepareToolbox } from "./release.ts";
+import { fetchGroups, prepareToolbox } from "./compile-steps.ts";
 
 export interface RunOptions {
   readonly image: string;

@@ -8,6 +8,7 @@ import type { Roots } from "../host/store-check.ts";
 import { actionResults, collectGarbage, findGarbage, verifyStore } from "../host/store-check.ts";
 import { now } from "../host/clock.ts";
 import type { Sha256 } from "../layout/digest.ts";
+import { KERNEL_CACHE_PREFIXES } from "../release/kernel-source.ts";
 import { PACKAGE_GROUPS } from "../release/package-groups.ts";
 import { readLock } from "../release/lock.ts";
 import { parseRelease } from "../release/manifest.ts";
@@ -72,7 +73,9 @@ async function findRoots(store: Store, sinceMs: number): Promise<Roots> {
   const toolboxes = PACKAGE_GROUPS.filter((g) => g.kind === "toolbox").map((g) =>
     basename(toolboxDir(store, lock, g.name)),
   );
-  const caches = (await readdir(join(store.dir, "cache"))).filter((name) => name.startsWith("go"));
+  const caches = (await readdir(join(store.dir, "cache"))).filter((name) =>
+    ["go", ...KERNEL_CACHE_PREFIXES].some((prefix) => name.startsWith(prefix)),
+  );
   const results = await actionResults(store, sinceMs);
   return { blobs: blobs.union(results.blobs), boxes: new Set([...toolboxes, ...caches]), stale: results.stale };
 }

@@ -31,6 +31,10 @@ export interface CommandAction extends ActionBase {
   readonly outputs: readonly string[];
   /** Caches that only make it faster: host directories that cannot enter the result. Not part of the digest. */
   readonly caches: readonly { readonly host: string; readonly inside: string; readonly writable: boolean }[];
+  /** Variables that decide only how fast it goes, such as the number of jobs. Not part of the digest. */
+  readonly speed?: Readonly<Record<string, string>>;
+  /** Counts finished units in a piece of output, for progress. */
+  readonly countDone?: (output: string) => number;
 }
 
 /** Runs a function of this program. `builder` is the digest of its source, so that a changed function runs again. */
@@ -49,6 +53,8 @@ export interface ActionContext {
   readonly signal: AbortSignal | undefined;
   /** Called once an action is about to run or was found; returns what to call at its end. */
   readonly onAction: (name: string, cached: boolean) => (error?: unknown) => void;
+  /** Called with the number of units that a running action has finished. */
+  readonly onProgress?: (name: string, done: number) => void;
 }
 
 /** The action's outputs, from the store or by running it. Throws ACTION_FAILED with the command and its last output. */
@@ -132,8 +138,13 @@ async function performCommand(context: ActionContext, action: CommandAction): Pr
   try {
     await stageTree(context.store, action.inputs, dir);
     const binds = [{ host: dir, inside: "/build", writable: true }, ...action.caches];
-    const command = { argv: action.argv, env: action.env, binds, cwd: "/build" };
-    const result = await runInSandbox(action.toolbox.root, command, { signal: context.signal });
+    const command = { argv: action.argv, env: { ...action.env, ...action.speed }, binds, cwd: "/build" };
+    let done = 0;
+    const onOutput = (text: string): void => {
+      done += action.countDone?.(text) ?? 0;
+      if (action.countDone !== undefined) context.onProgress?.(action.name, done);
+    };
+    const result = await runInSandbox(action.toolbox.root, command, { signal: context.signal, onOutput });
     if (result.exitCode !== 0) throw failed(action, result.exitCode, `${result.stdout}\n${result.stderr}`);
     return await collectOutputs(context.store, dir, action.outputs, action.name);
   } finally {

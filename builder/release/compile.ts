@@ -7,14 +7,14 @@ import { putBytes, readWholeBlob } from "../host/store.ts";
 import type { ActionContext, BuiltinAction } from "./action.ts";
 import { runAction } from "./action.ts";
 import { bundleCertificates, packInitramfs, renderOsRelease, takeSystemdBoot } from "./boot-parts.ts";
-import type { ModuleLists } from "./debian-kernel.ts";
-import { unpackDebianKernel } from "./debian-kernel.ts";
 import { grubAction } from "./grub.ts";
 import type { Lock, LockedPackage } from "./lock.ts";
-import { findPackage } from "./lock.ts";
+import { findPackage, packageOrigin } from "./lock.ts";
 import type { Part, Release, RootIdentity } from "./manifest.ts";
+import type { KernelChoice, ReleaseKernel } from "./release-kernel.ts";
+import { makeKernel } from "./release-kernel.ts";
 import { sealRootImage, squashfsAction } from "./root-image.ts";
-import { rootfsTree, subtree } from "./rootfs.ts";
+import { rootfsTree } from "./rootfs.ts";
 import type { Toolbox } from "./toolbox.ts";
 import type { Tree } from "./tree.ts";
 import { fileOf } from "./tree.ts";
@@ -24,7 +24,7 @@ import { fetchGoModules, readUserlandSources, userlandAction } from "./userland.
 export interface CompileInputs {
   readonly version: string;
   readonly lock: Lock;
-  readonly moduleLists: ModuleLists;
+  readonly kernel: KernelChoice;
   readonly toolbox: Toolbox;
   readonly network: GoNetwork;
   /** Digest of the factory's own sources, which decide what the built-in steps do. */
@@ -38,7 +38,6 @@ export async function compileRelease(context: ActionContext, inputs: CompileInpu
   const steps = builtinSteps(context, inputs.builder);
   const pick = (pattern: RegExp): LockedPackage => findPackage(lock, "parts", pattern);
   const packages = {
-    kernel: pick(/^linux-image-/),
     boot: pick(/^systemd-boot-efi$/),
     certificates: pick(/^ca-certificates$/),
   };
@@ -46,9 +45,7 @@ export async function compileRelease(context: ActionContext, inputs: CompileInpu
 
   const [userland, kernel, boot, certificates, grub] = await Promise.all([
     buildUserland(context, inputs),
-    steps("kernel", packages.kernel, inputs.moduleLists, () =>
-      unpackDebianKernel(store, packages.kernel, inputs.moduleLists),
-    ),
+    makeKernel(context, steps, lock, inputs.kernel),
     steps("systemd-boot", packages.boot, null, () => takeSystemdBoot(store, packages.boot)),
     steps("certificates", packages.certificates, null, () => bundleCertificates(store, packages.certificates)),
     runAction(context, grubAction(inputs.toolbox)),
@@ -58,10 +55,10 @@ export async function compileRelease(context: ActionContext, inputs: CompileInpu
     modprobe: fileOf(userland, "out/modprobe"),
     osRelease,
     certificates: fileOf(certificates, "ca-certificates.crt"),
-    modules: subtree(kernel, "root"),
+    modules: kernel.root,
   });
   const stage1 = fileOf(userland, "out/stage1");
-  const early = subtree(kernel, "initramfs");
+  const early = kernel.initramfs;
   const [root, initramfs] = await Promise.all([
     makeRootImage(context, inputs.toolbox, steps, rootfs),
     steps("initramfs", null, { stage1, early }, () => packInitramfs(store, stage1, early)),
@@ -70,7 +67,8 @@ export async function compileRelease(context: ActionContext, inputs: CompileInpu
   return assemble(context, inputs, packages, made);
 }
 
-type BuiltinStep = (
+/** Runs a function of ours as an action; `source` and `parameters` are what decides its result. */
+export type BuiltinStep = (
   name: string,
   source: LockedPackage | null,
   parameters: unknown,
@@ -102,7 +100,7 @@ async function makeRootImage(
 }
 
 interface Made {
-  readonly kernel: Tree;
+  readonly kernel: ReleaseKernel;
   readonly boot: Tree;
   readonly grub: Tree;
   readonly root: Tree;
@@ -110,7 +108,7 @@ interface Made {
   readonly osRelease: BlobRef;
 }
 
-type Packages = Readonly<Record<"kernel" | "boot" | "certificates", LockedPackage>>;
+type Packages = Readonly<Record<"boot" | "certificates", LockedPackage>>;
 
 async function assemble(
   { store }: ActionContext,
@@ -121,28 +119,25 @@ async function assemble(
   const identity = JSON.parse(
     Buffer.from(await readWholeBlob(store, fileOf(made.root, "verity.json").digest)).toString(),
   ) as RootIdentity;
-  const kernel = fileOf(made.kernel, "vmlinuz");
-  const image = parsePe(await readWholeBlob(store, kernel.digest, 64 * 1024 * 1024));
-  const kernelOrigin = [origin(packages.kernel)];
+  const { kernel } = made;
+  const image = parsePe(await readWholeBlob(store, kernel.image.digest, 64 * 1024 * 1024));
+  const kernelOrigin = kernel.origin;
   const grubOrigin = ["grub-pc-bin", "grub-common"].map((name) =>
-    origin(findPackage(lock, "compile", new RegExp(`^${name}$`))),
+    packageOrigin(findPackage(lock, "compile", new RegExp(`^${name}$`))),
   );
-  const bootOrigin = [origin(packages.boot)];
+  const bootOrigin = [packageOrigin(packages.boot)];
   const ours = ["dodeka:userland"];
   return {
     format: 1,
     version,
     arch: "amd64",
     epochSeconds: lock.epochSeconds,
-    kernel: {
-      flavour: "stock",
-      release: packages.kernel.name.replace(/^linux-image-/, ""),
-      nxCompatible: (image.dllCharacteristics & PE_NX_COMPAT) !== 0,
-    },
+    kernel: { ...kernel.facts, nxCompatible: (image.dllCharacteristics & PE_NX_COMPAT) !== 0 },
     root: identity,
     parts: {
-      kernel: part(kernel, "GPL-2.0-only WITH Linux-syscall-note", kernelOrigin),
-      "kernel-config": part(fileOf(made.kernel, "config"), "GPL-2.0-only", kernelOrigin),
+      ...kernelParts(kernel),
+      kernel: part(kernel.image, "GPL-2.0-only WITH Linux-syscall-note", kernelOrigin),
+      "kernel-config": part(kernel.config, "GPL-2.0-only", kernelOrigin),
       initramfs: part(fileOf(made.initramfs, "initramfs.zst"), "Apache-2.0 AND GPL-2.0-only", [
         ...ours,
         ...kernelOrigin,
@@ -150,7 +145,7 @@ async function assemble(
       root: part(fileOf(made.root, "root"), "Apache-2.0 AND GPL-2.0-only AND MPL-2.0", [
         ...ours,
         ...kernelOrigin,
-        origin(packages.certificates),
+        packageOrigin(packages.certificates),
       ]),
       "uki-stub": part(fileOf(made.boot, "uki.stub"), "LGPL-2.1-or-later", bootOrigin),
       "systemd-boot": part(fileOf(made.boot, "systemd-boot.efi"), "LGPL-2.1-or-later", bootOrigin),
@@ -163,10 +158,11 @@ async function assemble(
   };
 }
 
-function part(blob: BlobRef, licence: string, from: readonly string[]): Part {
-  return { digest: blob.digest, size: blob.size, licence, origin: from };
+/** What only a kernel from source has, all of it derived from the kernel. */
+function kernelParts({ parts, origin }: ReleaseKernel): Readonly<Record<string, Part>> {
+  return Object.fromEntries(Object.entries(parts).map(([name, blob]) => [name, part(blob, "GPL-2.0-only", origin)]));
 }
 
-function origin(entry: LockedPackage): string {
-  return `deb:${entry.name}@${entry.version}`;
+function part(blob: BlobRef, licence: string, from: readonly string[]): Part {
+  return { digest: blob.digest, size: blob.size, licence, origin: from };
 }

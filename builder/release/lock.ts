@@ -164,6 +164,11 @@ export function findPackage(lock: Lock, group: string, pattern: RegExp): LockedP
   throw wrong({ file: LOCK_NAME, field: `groups.${group}`, found: names, expected });
 }
 
+/** `deb:name@version`, as manifests and evidence name what a part was made of. */
+export function packageOrigin({ name, version }: LockedPackage): string {
+  return `deb:${name}@${version}`;
+}
+
 /** Names what a toolbox is: the digest of its packages' digests and of the way they are unpacked. */
 export function groupDigest(lock: Lock, group: string, recipe: string): Sha256 {
   return sha256(canonicalJson({ recipe, packages: packagesOf(lock, group).map((p) => p.sha256) }));

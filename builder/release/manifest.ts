@@ -43,10 +43,30 @@ export interface Release {
   readonly arch: "amd64";
   /** Seconds since 1970: the time that images carry. */
   readonly epochSeconds: number;
-  /** `nxCompatible`: the kernel image claims NX_COMPAT in its PE header, so the UKI may too. */
-  readonly kernel: { readonly flavour: "stock"; readonly release: string; readonly nxCompatible: boolean };
+  readonly kernel: KernelFacts;
   readonly root: RootIdentity;
-  readonly parts: Readonly<Record<PartName, Part>>;
+  /**
+   * The parts by name. A kernel from source adds `kernel-symbols` (System.map), `kernel-drivers` (release/driver-table.ts)
+   * and `kernel-modules-<group>`, an extension each, whose modules are not signed yet.
+   */
+  readonly parts: Readonly<Record<PartName, Part>> & Readonly<Record<string, Part>>;
+}
+
+/** stock: Debian's binary package. source: compiled by us from Debian's source package. */
+export const KERNEL_FLAVOURS = ["stock", "source"] as const;
+
+export type KernelFlavour = (typeof KERNEL_FLAVOURS)[number];
+
+export interface KernelFacts {
+  readonly flavour: KernelFlavour;
+  /** uname -r. */
+  readonly release: string;
+  /** The kernel image claims NX_COMPAT in its PE header, so the UKI may too. */
+  readonly nxCompatible: boolean;
+  /** Of a kernel from source: its package (`deb:name@version`), the toolbox, and the finished configuration. */
+  readonly source?: string;
+  readonly toolbox?: Sha256;
+  readonly configDigest?: Sha256;
 }
 
 export function renderRelease(release: Release): string {
@@ -77,6 +97,8 @@ function releaseProblem(value: unknown): Problem | undefined {
   if (!isName(version)) return ["version", version, "a version"];
   if (!isCount(epochSeconds)) return ["epochSeconds", epochSeconds, "seconds since 1970"];
   if (!isRecord(kernel)) return ["kernel", kernel, "flavour, release and nxCompatible"];
+  if (!KERNEL_FLAVOURS.some((f) => f === kernel["flavour"]))
+    return ["kernel.flavour", kernel["flavour"], KERNEL_FLAVOURS.join(" or ")];
   if (!isName(kernel["release"])) return ["kernel.release", kernel["release"], "a kernel release"];
   if (typeof kernel["nxCompatible"] !== "boolean") return ["kernel.nxCompatible", kernel["nxCompatible"], "a boolean"];
   if (!isRecord(root)) return ["root", root, "hash and dataBlocks"];
@@ -84,7 +106,8 @@ function releaseProblem(value: unknown): Problem | undefined {
   if (!isCount(root["dataBlocks"]) || root["dataBlocks"] === 0)
     return ["root.dataBlocks", root["dataBlocks"], "a count"];
   if (!isRecord(parts)) return ["parts", parts, "the parts by name"];
-  const missing = PART_NAMES.find((name) => !isPart(parts[name]));
+  const names = new Set([...PART_NAMES, ...Object.keys(parts)]);
+  const missing = [...names].find((name) => !isPart(parts[name]));
   if (missing === undefined) return undefined;
   return [`parts.${missing}`, parts[missing], "a part with digest, size, licence and origin"];
 }

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Unpacks the locked kernel source package. The tree is 1.7 GB in 87,000 files, so it is not an action's output but a
+// folder of its own in the store's cache, named by the package's digest and never written to again.
+import { createWriteStream } from "node:fs";
+import { mkdir, readdir, rename } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { FactoryError } from "../errors.ts";
+import { removeTree } from "../host/remove-tree.ts";
+import { runInSandbox } from "../host/sandbox.ts";
+import type { Store } from "../host/store.ts";
+import { blobPath, temporaryPath } from "../host/store.ts";
+import type { ActionContext } from "./action.ts";
+import { debEntries } from "./deb.ts";
+import type { LockedPackage } from "./lock.ts";
+import type { Toolbox } from "./toolbox.ts";
+
+/** Folders of the cache that belong to kernel builds start so. */
+export const KERNEL_CACHE_PREFIXES: readonly string[] = ["linux-source-", "linux-build-"];
+
+/** The unpacked tree's directory. Throws FORMAT_INVALID, ACTION_FAILED. */
+export async function unpackKernelSource(
+  context: ActionContext,
+  toolbox: Toolbox,
+  source: LockedPackage,
+): Promise<string> {
+  const { store, signal } = context;
+  const final = join(store.dir, "cache", `linux-source-${source.sha256.slice(0, 32)}`);
+  const present = await readdir(final).then(
+    () => true,
+    () => false,
+  );
+  const end = context.onAction("kernel source", present);
+  if (present) return (end(), final);
+  const partial = await temporaryPath(store);
+  try {
+    await mkdir(join(partial, "tree"), { recursive: true });
+    await takeArchive(store, source, join(partial, "source.tar.xz"));
+    const argv = ["tar", "-xJf", "source.tar.xz", "-C", "tree", "--strip-components=1", "--no-same-owner"];
+    const binds = [{ host: partial, inside: "/build", writable: true }];
+    const result = await runInSandbox(toolbox.root, { argv, binds, cwd: "/build" }, { signal });
+    if (result.exitCode !== 0) throw notUnpacked(source, result.stderr);
+    await rename(join(partial, "tree"), final).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
+    });
+    end();
+    return final;
+  } catch (error) {
+    end(error);
+    throw error;
+  } finally {
+    await removeTree(partial);
+  }
+}
+
+async function takeArchive(store: Store, source: LockedPackage, target: string): Promise<void> {
+  for await (const { path, type, content } of debEntries(blobPath(store, source.sha256))) {
+    if (type !== "file" || !/^usr\/src\/linux-source-[\d.]+\.tar\.xz$/.test(path)) continue;
+    await pipeline(content, createWriteStream(target, { flags: "wx" }));
+    return;
+  }
+  throw new FactoryError({
+    code: "FORMAT_INVALID",
+    file: `${source.name} ${source.version}`,
+    found: "no such file",
+    expected: "usr/src/linux-source-<series>.tar.xz",
+    fix: "refresh the lock, then correct builder/release/kernel-source.ts",
+  });
+}
+
+function notUnpacked(source: LockedPackage, output: string): FactoryError {
+  return new FactoryError({
+    code: "ACTION_FAILED",
+    field: "kernel source",
+    found: `tar could not unpack ${source.name} ${source.version}`,
+    expected: "a complete source tree",
+    fix: "check the space of the store's disk and of /tmp, then run the command again",
+    output: output.trim().split("\n").slice(-10).join("\n"),
+  });
+}
