@@ -21,9 +21,15 @@ import (
 
 const modulesRoot = "/lib/modules"
 
+// pinnedFile lies on the verity-protected root, which is where modules may come from.
+const pinnedFile = "/etc/os-release"
+
 // loadDrivers loads the drivers that the initramfs did not carry and from then on those of devices that appear. It
 // listens first and looks second, so that no device falls between the two.
 func loadDrivers(s *system) error {
+	if err := kmod.Pin(pinnedFile); err != nil {
+		return err
+	}
 	events, err := uevent.Listen()
 	if err != nil {
 		return err
