@@ -137,7 +137,7 @@ const addRelease: Add = (program, context, finish) => {
   build.addOption(
     new Option("--kernel <flavour>", "source: our own, compiled (half an hour); stock: Debian's, as it is")
       .choices(["source", "stock"])
-      .default("source"),
+      .default("stock"),
   );
   build.option("--no-modules", "leave out the extensions with drivers for wider hardware (kernel from source)");
   build.addHelpText("after", example("dodeka release build"));
