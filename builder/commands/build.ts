@@ -5,8 +5,10 @@ import { join } from "node:path";
 import { planImages } from "../artifacts/outputs.ts";
 import type { PlannedImages, PlannedOutput } from "../artifacts/planned.ts";
 import { FactoryError } from "../errors.ts";
+import { dataLength } from "../encode/holes.ts";
 import type { BlobSource } from "../encode/read-layout.ts";
 import { writeImageFile } from "../host/image-file.ts";
+import { checkFreeSpace } from "../host/image-target.ts";
 import type { Store } from "../host/store.ts";
 import { describeWriteError } from "../host/write-error.ts";
 import { planCore } from "../plan/core.ts";
@@ -33,6 +35,8 @@ export async function runBuild(context: CommandContext, options: BuildOptions): 
   await mkdir(options.outputDir, { recursive: true }).catch((error: unknown) => {
     throw describeWriteError(error, options.outputDir);
   });
+  const needed = images.outputs.reduce((sum, { layout }) => sum + dataLength(layout), 0);
+  await checkFreeSpace(options.outputDir, options.outputDir, needed); // rather than after the first of them
   context.reporter.note(`plan ${planId(images.plan)}`);
   const blobs = blobSource(store);
   for (const output of images.outputs) await writeOutput(context, options, output, blobs);

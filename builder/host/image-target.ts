@@ -20,7 +20,12 @@ export async function checkImageTarget(path: string, needed: number): Promise<vo
       fix: "name a file; to fill a device, write a file first and copy it",
     });
   }
-  const { bavail, bsize } = await statfs(dirname(path));
+  await checkFreeSpace(path, dirname(path), needed);
+}
+
+/** `needed` bytes in the filesystem of `dir`, for what `path` names. Throws DISK_FULL. */
+export async function checkFreeSpace(path: string, dir: string, needed: number): Promise<void> {
+  const { bavail, bsize } = await statfs(dir);
   if (bavail * bsize >= needed) return;
   throw new FactoryError({
     code: "DISK_FULL",
