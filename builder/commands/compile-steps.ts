@@ -60,16 +60,19 @@ export async function prepareToolbox(
 /** Shows actions as steps. */
 export function actionContext(context: CommandContext, store: Store): ActionContext {
   const running = new Map<string, Step>();
+  const failure = new AbortController(); // ends the steps that run beside one that failed
   return {
     store,
-    signal: context.signal,
+    signal: AbortSignal.any([context.signal, failure.signal]),
     onProgress: (name, done) => running.get(name)?.progress(done),
     onAction: (name, cached) => {
       const step = context.reporter.step(name);
       running.set(name, step);
       return (error) => {
-        if (error !== undefined) step.failed();
-        else if (cached) step.cached();
+        if (error !== undefined) {
+          step.failed();
+          failure.abort(error);
+        } else if (cached) step.cached();
         else step.done();
       };
     },

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { civilTime } from "../../builder/layout/civil-time.ts";
+import { civilTime, epochFromCivil } from "../../builder/layout/civil-time.ts";
 
 const RANGE = { format: "test", first: 1, last: 9999 };
 
@@ -32,4 +32,30 @@ for (const seconds of [0.5, Number.NaN, Infinity, -86_400 * 366 * 2000, 2 ** 53]
 
 function two(n: number): string {
   return String(n).padStart(2, "0");
+}
+
+const civil = { year: 2024, month: 2, day: 29, hour: 23, minute: 59, second: 59 };
+
+test("epochFromCivil is the inverse of civilTime", () => {
+  for (const seconds of [-1, 0, 951_782_400, 1_709_164_800, 4_107_542_399, 253_402_300_799]) {
+    assert.equal(epochFromCivil(civilTime(seconds, { format: "test", first: 0, last: 9999 })), seconds);
+  }
+  assert.equal(epochFromCivil(civil), Date.UTC(2024, 1, 29, 23, 59, 59) / 1000);
+});
+
+for (const change of [
+  { year: 2023 },
+  { month: 0 },
+  { month: 13 },
+  { day: 0 },
+  { day: 30 },
+  { hour: 24 },
+  { minute: 60 },
+  { second: 60 },
+  { second: 0.5 },
+  { day: Number.NaN },
+]) {
+  test(`epochFromCivil knows no time with ${JSON.stringify(change)}`, () => {
+    assert.equal(epochFromCivil({ ...civil, ...change }), undefined);
+  });
 }
