@@ -13,8 +13,14 @@ cd "$source"
 find . -name 'Kconfig*' -type f -not -path './arch/*' -print0 |
   sort -z | { cat; find "arch/$KERNEL_ARCH" arch/Kconfig -name 'Kconfig*' -type f -print0 | sort -z; } |
   xargs -0 awk '
+    function enclosing(   i, all) {
+      for (i = 1; i <= depth; i++) all = all (all == "" ? "" : " && ") "(" block[i] ")"
+      return all
+    }
     function flush() { if (symbol != "") print symbol "\t" place "\t" needs; symbol = "" }
-    FNR == 1 { flush() }
-    /^[ \t]*(menu)?config[ \t]+[A-Za-z0-9_]+/ { flush(); symbol = $2; place = FILENAME ":" FNR; needs = "" }
+    FNR == 1 { flush(); depth = 0 }
+    /^if[ \t(]/ { flush(); sub(/^if[ \t]*/, ""); block[++depth] = $0 }
+    /^endif/ { flush(); if (depth > 0) depth-- }
+    /^[ \t]*(menu)?config[ \t]+[A-Za-z0-9_]+/ { flush(); symbol = $2; place = FILENAME ":" FNR; needs = enclosing() }
     /^[ \t]*depends on / { sub(/^[ \t]*depends on /, ""); needs = needs (needs == "" ? "" : " && ") "(" $0 ")" }
     END { flush() }' >/build/symbols.tsv

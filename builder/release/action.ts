@@ -153,6 +153,8 @@ async function performCommand(context: ActionContext, action: CommandAction): Pr
 }
 
 const SHOWN_LINES = 25;
+const TELLING_LINES = 10;
+const TELLING = /\berror\b|\*\*\* |not found$|No such file or directory$/i;
 
 function failed(action: CommandAction, exitCode: number, output: string): FactoryError {
   return new FactoryError({
@@ -161,8 +163,15 @@ function failed(action: CommandAction, exitCode: number, output: string): Factor
     found: `exit code ${exitCode} from: ${action.argv.map(shellWord).join(" ")}`,
     expected: "the step to succeed",
     fix: "read the output above; the step runs again on the next try",
-    output: output.trim().split("\n").slice(-SHOWN_LINES).join("\n"),
+    output: shownOutput(output),
   });
+}
+
+/** The last lines, and before them those that tell of an error: parallel jobs go on printing after one has failed. */
+function shownOutput(output: string): string {
+  const lines = output.trim().split("\n");
+  const telling = lines.slice(0, -SHOWN_LINES).filter((line) => TELLING.test(line));
+  return [...telling.slice(-TELLING_LINES), ...lines.slice(-SHOWN_LINES)].join("\n");
 }
 
 function shellWord(word: string): string {

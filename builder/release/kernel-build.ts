@@ -76,7 +76,7 @@ export async function configureKernel(context: ActionContext, inputs: KernelInpu
   const settings = readFragments(inputs.fragments);
   const sourceDir = await unpackKernelSource(context, inputs.toolbox, inputs.source);
   const files = { allconfig: renderAllConfig(settings), "configure.sh": await script("configure.sh") };
-  const outputs = await runAction(context, {
+  const outputs = await runKernelAction(context, {
     ...(await command(context.store, inputs, sourceDir, files)),
     name: "kernel configuration",
     argv: ["bash", "configure.sh"],
@@ -111,7 +111,7 @@ async function compile(context: ActionContext, kernel: ConfiguredKernel, step: C
   const files = { config, "build.sh": await script("build.sh") };
   const base = await command(context.store, inputs, sourceDir, files);
   const out = await buildCache(context.store, inputs);
-  const action: CommandAction = {
+  return runKernelAction(context, {
     ...base,
     name: step.name,
     argv: ["bash", "build.sh", step.target],
@@ -119,7 +119,10 @@ async function compile(context: ActionContext, kernel: ConfiguredKernel, step: C
     caches: [...base.caches, { host: out, inside: "/build/out", writable: true }],
     speed: { JOBS: String(availableParallelism()) },
     countDone: countObjects,
-  };
+  });
+}
+
+async function runKernelAction(context: ActionContext, action: CommandAction): Promise<Tree> {
   try {
     return await runAction(context, action);
   } catch (error) {
@@ -168,16 +171,20 @@ export function countObjects(output: string): number {
   return output.match(/^ {2}(CC|AS|CC \[M\]|LD \[M\])\s/gm)?.length ?? 0;
 }
 
+const MISSING_TOOL = [
+  /^(?!.*\berror: )(?:.*[\s'])?([\w.+-]+)'?: (?:command not found|No such file or directory)$/m, // bash, make, env
+  /compiler '([\w.+-]+)' not found$/m, //                                          Kconfig
+];
+
 /** A tool that the toolbox lacks fails deep inside make; say what is missing instead. */
-function explainMissingTool(error: unknown): unknown {
+export function explainMissingTool(error: unknown): unknown {
   if (!(error instanceof FactoryError) || error.code !== "ACTION_FAILED") return error;
-  const found = /(?:^|[\s'"])([\w.+-]+)'?: (?:command not found|No such file or directory)$/m.exec(
-    error.details.output ?? "",
-  );
-  if (found?.[1] === undefined) return error;
+  const output = error.details.output ?? "";
+  const tool = MISSING_TOOL.map((pattern) => pattern.exec(output)?.[1]).find((found) => found !== undefined);
+  if (tool === undefined) return error;
   return new FactoryError({
     ...error.details,
-    expected: `the program "${found[1]}" in the toolbox "kernel"`,
+    expected: `the program "${tool}" in the toolbox "kernel"`,
     fix: "add its package to the group in builder/release/package-groups.ts and run `dodeka lock`",
   });
 }

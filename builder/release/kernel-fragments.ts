@@ -20,6 +20,9 @@ export type KnownSymbols = ReadonlyMap<string, { readonly place: string; readonl
 
 const SETTING = /^CONFIG_([A-Za-z0-9_]+)=(y|m|n|-?\d+|0x[0-9a-fA-F]+|"[^"]*")$/;
 
+/** Kconfig's own way to say "n" reads like a comment; here it would be taken for one. */
+const NOT_SET = /^# CONFIG_\w+ is not set$/;
+
 /**
  * Every setting of every fragment, in order of the fragments' names. Throws RELEASE_INVALID, all problems at once: a
  * line that is no setting, a group without a reason above it, a value that is set twice.
@@ -32,7 +35,7 @@ export function readFragments(fragments: ReadonlyMap<string, string>): readonly 
     for (const [index, raw] of text.split("\n").entries()) {
       const line = index + 1;
       if (raw === "" || raw.startsWith("# SPDX")) reasoned = false;
-      else if (raw.startsWith("# ")) reasoned = true;
+      else if (raw.startsWith("# ") && !NOT_SET.test(raw)) reasoned = true;
       else {
         const setting = parseSetting(raw, fragment, line);
         const before = setting === undefined ? undefined : seen.get(setting.symbol);

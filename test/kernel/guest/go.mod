@@ -1,0 +1,3 @@
+module dodeka/test/kernel/guest
+
+go 1.27
