@@ -46,8 +46,9 @@ const KILL_AFTER_MS = 5000;
 export function sandboxArgv(root: string, command: SandboxCommand, isRoot: boolean): readonly string[] {
   const libraries = join(root, LIBRARIES);
   const argv = [join(root, LOADER), "--library-path", libraries, join(root, "usr/bin/bwrap")];
-  // As root no user namespace is needed; as anybody else we become root inside, so that files read as root's.
-  argv.push(...(isRoot ? [] : ["--unshare-user", "--uid", "0", "--gid", "0"]));
+  // As anybody else we become root inside, so that files read as root's. As root no user namespace is needed, and the
+  // command keeps none of root's powers: bubblewrap drops them itself only in a user namespace.
+  argv.push(...(isRoot ? ["--cap-drop", "ALL"] : ["--unshare-user", "--uid", "0", "--gid", "0"]));
   argv.push(
     "--unshare-ipc",
     "--unshare-pid",

@@ -120,7 +120,7 @@ try {
   const first: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const outputs = freshOutputs(`${round}`);
-    const [disk] = outputs.filter((o) => o.plan.kind === "raw");
+    const disk = outputs.find((o) => o.plan.kind === "raw");
     if (disk === undefined) throw new Error("the profile has no raw output");
     raw.push(await writeAll([disk]));
     copyRaw.push(copyAll([disk]));

@@ -125,6 +125,13 @@ test("only root goes without a user namespace", () => {
   assert.ok(!sandboxArgv(root, { ...command, network: true }, false).includes("--unshare-net"));
 });
 
+test("a command has no capability, whoever started it", async () => {
+  const { stdout } = await runInSandbox(root, { argv: ["cat", "/proc/self/status"], binds: [] });
+  assert.match(stdout, /^CapPrm:\s+0{16}$/m);
+  assert.match(stdout, /^CapEff:\s+0{16}$/m);
+  assert.match(stdout, /^NoNewPrivs:\s+1$/m); // so the bounding set cannot give any back
+});
+
 test("an ordinary user enters the toolbox through a user namespace, as root inside and as nobody outside", async () => {
   const uid = process.getuid?.() === 0 ? 12_345 : (process.getuid?.() ?? 0);
   const { root: small } = await smallToolbox();
