@@ -48,6 +48,11 @@ export async function bootAndCheck(name: string, options: BootOptions, check: (b
   }
 }
 
+/** Like assert.match, without the whole log in the message: it is saved. */
+export function assertLogged(boot: Boot, pattern: RegExp): void {
+  assert.ok(pattern.test(boot.log), `the console did not show ${pattern}`);
+}
+
 async function bootMachine({ image, spec, until, stopAt, screenshot = false }: BootOptions): Promise<Boot> {
   const { root } = await openBox("machine");
   const bootable = await bootableImage(image);

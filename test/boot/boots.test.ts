@@ -10,7 +10,7 @@ import type { PlanCore } from "../../builder/plan/core.ts";
 import type { OutputKind } from "../../builder/profile/model.ts";
 import { buildImages } from "../foreign/built-images.ts";
 import type { Boot } from "./booted-machine.ts";
-import { bootAndCheck } from "./booted-machine.ts";
+import { assertLogged, bootAndCheck } from "./booted-machine.ts";
 import { assertShows } from "./screen.ts";
 
 const images = await buildImages(["raw", "iso", "uki"]);
@@ -115,7 +115,7 @@ function checkReady(boot: Boot, core: PlanCore): void {
 }
 
 function checkPowerOff(boot: Boot): void {
-  assert.match(boot.log, /^dodeka: next power off$/m);
-  assert.match(boot.log, /reboot: Power down/);
+  assertLogged(boot, /^dodeka: next power off$/m);
+  assertLogged(boot, /reboot: Power down/);
   assert.equal(boot.exitCode, 0);
 }
