@@ -19,6 +19,7 @@ import { locateProblem } from "../profile/parse.ts";
 import type { CommandContext, CommandResult } from "./context.ts";
 import { asStep, contextStore } from "./context.ts";
 import { loadMachineConfig, loadProfile } from "./load-profile.ts";
+import { describeKernel } from "./describe-kernel.ts";
 import { blobSource, loadRelease, loadSmallParts } from "./load-release.ts";
 
 export interface BuildOptions {
@@ -38,6 +39,7 @@ export async function runBuild(context: CommandContext, options: BuildOptions): 
   const needed = images.outputs.reduce((sum, { layout }) => sum + dataLength(layout), 0);
   await checkFreeSpace(options.outputDir, options.outputDir, needed); // rather than after the first of them
   context.reporter.note(`plan ${planId(images.plan)}`);
+  context.reporter.note(describeKernel((await loadRelease(store, options.release)).release));
   const blobs = blobSource(store);
   for (const output of images.outputs) await writeOutput(context, options, output, blobs);
   return undefined;

@@ -5,12 +5,12 @@ import type { Store } from "../host/store.ts";
 import { builderDigest } from "../release/builder-digest.ts";
 import { compileRelease } from "../release/compile.ts";
 import { readLock } from "../release/lock.ts";
-import type { Release } from "../release/manifest.ts";
 import type { CommandContext, CommandResult } from "./context.ts";
 import { contextStore } from "./context.ts";
 import { actionContext, fetchGroups, prepareToolbox } from "./compile-steps.ts";
 import type { KernelBuildOptions } from "./kernel-choice.ts";
 import { prepareKernel } from "./kernel-choice.ts";
+import { describeKernel } from "./describe-kernel.ts";
 import type { LoadedRelease } from "./load-release.ts";
 import { findRelease, findReleaseWith, loadRelease, saveRelease } from "./load-release.ts";
 
@@ -52,18 +52,6 @@ export async function runReleaseBuild(context: CommandContext, options: ReleaseB
 /** The stock kernel only saves the wait for a compile, so a release with the own kernel will do in its place. */
 async function findSuitable(store: Store, flavour: KernelBuildOptions["flavour"]): Promise<LoadedRelease | undefined> {
   return flavour === "stock" ? findRelease(store) : findReleaseWith(store, flavour);
-}
-
-/** What users must know about the kernel that their images carry. */
-export function describeKernel({ kernel }: Release): string {
-  switch (kernel.flavour) {
-    case "stock":
-      return `kernel: Debian's stock ${kernel.release}; \`dodeka release build\` compiles the hardened one of releases`;
-    case "source":
-      return `kernel: our own ${kernel.release} from ${kernel.source ?? "source"}`;
-    default:
-      return kernel.flavour satisfies never;
-  }
 }
 
 export async function runReleaseShow(context: CommandContext, wanted: string | undefined): CommandResult {
