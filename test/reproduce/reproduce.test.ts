@@ -13,7 +13,7 @@ import type { LoadedRelease } from "../../builder/commands/load-release.ts";
 import { findRelease, loadRelease, saveRelease } from "../../builder/commands/load-release.ts";
 import { removeTree } from "../../builder/host/remove-tree.ts";
 import { readSettings } from "../../builder/host/settings.ts";
-import { openStore } from "../../builder/host/store.ts";
+import { blobPath, openStore } from "../../builder/host/store.ts";
 import { OUTPUT_KINDS } from "../../builder/profile/model.ts";
 import { ROOT } from "../structure/tracked-files.ts";
 import { firstDifference, firstDifferingMember, locateOffset } from "./first-difference.ts";
@@ -51,7 +51,14 @@ after(async () => {
 });
 
 test("both builds give the same release", async () => {
-  const second = await loadRelease(await openStore(home.storeDir));
+  const secondStore = await openStore(home.storeDir);
+  const second = await loadRelease(secondStore);
+  for (const [name, { digest }] of Object.entries(first.release.parts)) {
+    const other = second.release.parts[name];
+    assert.ok(other !== undefined, `part ${name} is missing`);
+    const offset = await firstDifference(blobPath(store, digest), blobPath(secondStore, other.digest));
+    assert.equal(offset, undefined, `part ${name} differs at byte ${offset}`);
+  }
   assert.equal(firstDifferingMember(first.release, second.release), undefined);
   assert.equal(first.digest, second.digest);
 });

