@@ -3,7 +3,7 @@
 // one path (/build), one user, host, time and number, no key, no build salt, stripped modules. kbuild's own dependency
 // tracking in a cache folder makes a rebuild after a small change quick; ccache was left out, since it made cold builds
 // half as slow again and kbuild knows better which objects an option reaches.
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,6 +14,7 @@ import type { Store } from "../host/store.ts";
 import { putBytes, readWholeBlob } from "../host/store.ts";
 import type { ActionContext, CommandAction } from "./action.ts";
 import { runAction } from "./action.ts";
+import { withBuildFolder } from "./build-folder.ts";
 import type { FragmentSetting } from "./kernel-fragments.ts";
 import { checkHonoured, parseSymbols, readFragments, renderAllConfig } from "./kernel-fragments.ts";
 import { unpackKernelSource } from "./kernel-source.ts";
@@ -110,16 +111,17 @@ async function compile(context: ActionContext, kernel: ConfiguredKernel, step: C
   const { inputs, sourceDir, config } = kernel;
   const files = { config, "build.sh": await script("build.sh") };
   const base = await command(context.store, inputs, sourceDir, files);
-  const out = await buildCache(context.store, inputs);
-  return runKernelAction(context, {
-    ...base,
-    name: step.name,
-    argv: ["bash", "build.sh", step.target],
-    outputs: step.outputs,
-    caches: [...base.caches, { host: out, inside: "/build/out", writable: true }],
-    speed: { JOBS: String(availableParallelism()) },
-    countDone: countObjects,
-  });
+  return withBuildFolder(context.store, folderName(inputs), (out) =>
+    runKernelAction(context, {
+      ...base,
+      name: step.name,
+      argv: ["bash", "build.sh", step.target],
+      outputs: step.outputs,
+      caches: [...base.caches, { host: out, inside: "/build/out", writable: true }],
+      speed: { JOBS: String(availableParallelism()) },
+      countDone: countObjects,
+    }),
+  );
 }
 
 async function runKernelAction(context: ActionContext, action: CommandAction): Promise<Tree> {
@@ -131,11 +133,9 @@ async function runKernelAction(context: ActionContext, action: CommandAction): P
 }
 
 /** kbuild's output folder, one for each source, toolbox and architecture: objects of others are of no use to it. */
-async function buildCache(store: Store, { toolbox, source, arch }: KernelInputs): Promise<string> {
+function folderName({ toolbox, source, arch }: KernelInputs): string {
   const identity = sha256(canonicalJson({ toolbox: toolbox.digest, source: source.sha256, arch }));
-  const dir = join(store.dir, "cache", `linux-build-${identity.slice(0, 32)}`);
-  await mkdir(dir, { recursive: true });
-  return dir;
+  return `linux-build-${identity.slice(0, 32)}`;
 }
 
 type Unnamed = Omit<CommandAction, "name" | "argv" | "outputs">;
