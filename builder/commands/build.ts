@@ -8,6 +8,7 @@ import { FactoryError } from "../errors.ts";
 import type { BlobSource } from "../encode/read-layout.ts";
 import { writeImageFile } from "../host/image-file.ts";
 import type { Store } from "../host/store.ts";
+import type { Sha256 } from "../layout/digest.ts";
 import { describeWriteError } from "../host/write-error.ts";
 import { planCore } from "../plan/core.ts";
 import { planId } from "../plan/plan.ts";
@@ -17,7 +18,9 @@ import { locateProblem } from "../profile/parse.ts";
 import type { CommandContext, CommandResult } from "./context.ts";
 import { asStep, contextStore } from "./context.ts";
 import { loadMachineConfig, loadProfile } from "./load-profile.ts";
+import type { LoadedRelease } from "./load-release.ts";
 import { blobSource, loadRelease, loadSmallParts } from "./load-release.ts";
+import { writeEvidence } from "./write-evidence.ts";
 
 export interface BuildOptions {
   readonly profile: string;
@@ -35,18 +38,28 @@ export async function runBuild(context: CommandContext, options: BuildOptions): 
   });
   context.reporter.note(`plan ${planId(images.plan)}`);
   const blobs = blobSource(store);
-  for (const output of images.outputs) await writeOutput(context, options, output, blobs);
+  for (const output of images.outputs) {
+    const written = await writeOutput(context, options, output, blobs);
+    const { plan, release } = images;
+    await writeEvidence({ store, blobs, release, plan, output: output.plan, layout: output.layout, ...written });
+  }
   return undefined;
 }
 
+export interface PlannedBuild extends PlannedImages {
+  readonly release: LoadedRelease;
+}
+
 /** Profile + Release -> Plan and layouts. Problems that a profile field causes are shown at that field. */
-export async function makePlan(store: Store, options: Omit<BuildOptions, "outputDir">): Promise<PlannedImages> {
+export async function makePlan(store: Store, options: Omit<BuildOptions, "outputDir">): Promise<PlannedBuild> {
   const loaded = await loadProfile(options.profile, options.overrides);
-  const { release } = await loadRelease(store, options.release);
+  const found = await loadRelease(store, options.release);
+  const { release } = found;
   const machineConfig = await loadMachineConfig(store, loaded);
   const parts = await loadSmallParts(store, release);
   try {
-    return planImages(planCore(loaded.profile, release, machineConfig), loaded.profile.outputs, parts);
+    const core = planCore(loaded.profile, release, machineConfig);
+    return { ...planImages(core, loaded.profile.outputs, parts), release: found };
   } catch (error) {
     if (!(error instanceof FactoryError)) throw error;
     const flag = overridingFlag(error.details.field ?? "", options.overrides);
@@ -66,7 +79,7 @@ async function writeOutput(
   options: BuildOptions,
   output: PlannedOutput,
   blobs: BlobSource,
-): Promise<void> {
+): Promise<{ readonly path: string; readonly digest: Sha256 }> {
   const { plan, layout } = output;
   const path = join(options.outputDir, plan.file);
   const step = context.reporter.step(plan.file);
@@ -76,6 +89,7 @@ async function writeOutput(
     const digest = await file.digest;
     step.done();
     context.reporter.artifact({ path, size: file.bytes, digest, kind: plan.kind });
+    return { path, digest };
   } catch (error) {
     step.failed();
     throw error;

@@ -40,11 +40,11 @@ export async function claimClone(final: string, origin: string): Promise<Partial
 }
 
 /** Writes a small file whole or not at all. Throws OUTPUT_UNWRITABLE, DISK_FULL. */
-export async function replaceFile(path: string, text: string): Promise<void> {
+export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
   try {
     const partial = await claimPartial(path);
     try {
-      await partial.handle.writeFile(text);
+      await partial.handle.writeFile(content);
       await partial.handle.sync();
       await partial.complete();
     } catch (error) {

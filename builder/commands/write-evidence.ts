@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes what lies beside an artifact: checksum, SBOMs, provenance, signatures. A producer makes one file; the list below
+// is in the order of making, so that a producer may sign or name what those before it made. A file appears whole or not
+// at all, after its artifact.
+import type { BlobSource } from "../encode/read-layout.ts";
+import { replaceFile } from "../host/partial-file.ts";
+import type { Store } from "../host/store.ts";
+import type { Sha256 } from "../layout/digest.ts";
+import type { Layout } from "../layout/extent.ts";
+import type { OutputPlan, Plan } from "../plan/plan.ts";
+import type { LoadedRelease } from "./load-release.ts";
+
+/** One artifact, complete under its final name, and everything it was made of. */
+export interface EvidenceContext {
+  readonly store: Store;
+  readonly blobs: BlobSource;
+  readonly release: LoadedRelease;
+  readonly plan: Plan;
+  readonly output: OutputPlan;
+  readonly layout: Layout;
+  /** The artifact's path; evidence is written beside it. */
+  readonly path: string;
+  /** SHA-256 of the artifact's bytes, as read back. */
+  readonly digest: Sha256;
+}
+
+export interface EvidenceProducer {
+  /** What follows the artifact's file name: `.sha256`. */
+  readonly suffix: string;
+  /** The file's bytes; undefined when this build has none. `made` holds the files so far by suffix. */
+  readonly make: (
+    context: EvidenceContext,
+    made: ReadonlyMap<string, Buffer>,
+  ) => Promise<Uint8Array | string | undefined>;
+}
+
+const PRODUCERS: readonly EvidenceProducer[] = [
+  { suffix: ".sha256", make: async ({ digest, output }) => `${digest}  ${output.file}\n` }, // as sha256sum writes it
+];
+
+/** Returns the paths of what it wrote. Throws OUTPUT_UNWRITABLE, DISK_FULL, and what a producer throws. */
+export async function writeEvidence(context: EvidenceContext): Promise<readonly string[]> {
+  const made = new Map<string, Buffer>();
+  for (const { suffix, make } of PRODUCERS) {
+    const bytes = await make(context, made);
+    if (bytes === undefined) continue;
+    made.set(suffix, Buffer.from(bytes));
+    await replaceFile(`${context.path}${suffix}`, Buffer.from(bytes));
+  }
+  return [...made.keys()].map((suffix) => `${context.path}${suffix}`);
+}
