@@ -16,8 +16,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   encode: ["layout/"],
   artifacts: ["encode/", "plan/", "layout/", "profile/"],
   host: ["encode/", "layout/"],
+  evidence: ["encode/", "plan/", "layout/", "profile/"],
   release: ["host/", "encode/", "layout/", "plan/canonical-json.ts"],
-  commands: ["artifacts/", "release/", "host/", "encode/", "plan/", "layout/", "profile/", "report/"],
+  commands: ["artifacts/", "evidence/", "release/", "host/", "encode/", "plan/", "layout/", "profile/", "report/"],
 };
 
 interface Import {
