@@ -119,7 +119,7 @@ function readOverrides(overrides: JsonObject, file: string): ProfileOverrides {
     if (texts.every((text) => typeof text === "string")) continue;
     throw invalidEvidence(file, `overrides.${key}`, value, "text, or a list of texts");
   }
-  return overrides as ProfileOverrides;
+  return overrides;
 }
 
 /** The plan is named by its digest, so a changed plan under an old name shows. */
