@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // dodeka build: profile -> images.
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { planImages } from "../artifacts/outputs.ts";
 import type { PlannedImages, PlannedOutput } from "../artifacts/planned.ts";
 import { FactoryError } from "../errors.ts";
@@ -17,9 +17,14 @@ import { profileOptions } from "../profile/overrides.ts";
 import { locateProblem } from "../profile/parse.ts";
 import type { CommandContext, CommandResult } from "./context.ts";
 import { asStep, contextStore } from "./context.ts";
+import { findBuildFacts } from "./build-facts.ts";
+import type { LoadedProfile } from "./load-profile.ts";
 import { loadMachineConfig, loadProfile } from "./load-profile.ts";
 import type { LoadedRelease } from "./load-release.ts";
 import { blobSource, loadRelease, loadSmallParts } from "./load-release.ts";
+import { openDescriber } from "./sbom-evidence.ts";
+import type { SigningOptions } from "./sign-options.ts";
+import { openSigner } from "./sign-options.ts";
 import { writeEvidence } from "./write-evidence.ts";
 
 export interface BuildOptions {
@@ -27,31 +32,46 @@ export interface BuildOptions {
   readonly overrides: ProfileOverrides;
   readonly release: string | undefined;
   readonly outputDir: string;
+  /** Undefined: nothing is signed. */
+  readonly signing?: SigningOptions | undefined;
 }
 
 /** Plans and writes every output. A file has its final name only once it is complete. */
 export async function runBuild(context: CommandContext, options: BuildOptions): CommandResult {
   const store = await contextStore(context);
+  const signer = options.signing === undefined ? undefined : await openSigner(context, options.signing);
   const images = await asStep(context, "plan", () => makePlan(store, options));
   await mkdir(options.outputDir, { recursive: true }).catch((error: unknown) => {
     throw describeWriteError(error, options.outputDir);
   });
   context.reporter.note(`plan ${planId(images.plan)}`);
   const blobs = blobSource(store);
+  const profile = { name: basename(images.profile.file), text: images.profile.text };
+  const facts = await findBuildFacts(
+    { profile, overrides: options.overrides },
+    images.release.release,
+    context.version,
+  );
+  const describer = openDescriber(store, images.release, blobs);
   for (const output of images.outputs) {
     const written = await writeOutput(context, options, output, blobs);
     const { plan, release } = images;
-    await writeEvidence({ store, blobs, release, plan, output: output.plan, layout: output.layout, ...written });
+    const made = { output: output.plan, layout: output.layout, ...written };
+    await writeEvidence({ store, blobs, release, plan, ...made, describer, facts, signer });
   }
   return undefined;
 }
 
 export interface PlannedBuild extends PlannedImages {
   readonly release: LoadedRelease;
+  readonly profile: LoadedProfile;
 }
 
 /** Profile + Release -> Plan and layouts. Problems that a profile field causes are shown at that field. */
-export async function makePlan(store: Store, options: Omit<BuildOptions, "outputDir">): Promise<PlannedBuild> {
+export async function makePlan(
+  store: Store,
+  options: Pick<BuildOptions, "profile" | "overrides" | "release">,
+): Promise<PlannedBuild> {
   const loaded = await loadProfile(options.profile, options.overrides);
   const found = await loadRelease(store, options.release);
   const { release } = found;
@@ -59,7 +79,7 @@ export async function makePlan(store: Store, options: Omit<BuildOptions, "output
   const parts = await loadSmallParts(store, release);
   try {
     const core = planCore(loaded.profile, release, machineConfig);
-    return { ...planImages(core, loaded.profile.outputs, parts), release: found };
+    return { ...planImages(core, loaded.profile.outputs, parts), release: found, profile: loaded };
   } catch (error) {
     if (!(error instanceof FactoryError)) throw error;
     const flag = overridingFlag(error.details.field ?? "", options.overrides);
