@@ -15,10 +15,22 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   plan: ["layout/", "profile/"],
   encode: ["layout/"],
   artifacts: ["encode/", "plan/", "layout/", "profile/"],
+  compare: ["layout/"],
   host: ["encode/", "layout/"],
   evidence: ["encode/", "plan/", "layout/", "profile/"],
   release: ["host/", "encode/", "layout/", "plan/canonical-json.ts"],
-  commands: ["artifacts/", "evidence/", "release/", "host/", "encode/", "plan/", "layout/", "profile/", "report/"],
+  commands: [
+    "artifacts/",
+    "compare/",
+    "evidence/",
+    "release/",
+    "host/",
+    "encode/",
+    "plan/",
+    "layout/",
+    "profile/",
+    "report/",
+  ],
 };
 
 interface Import {
