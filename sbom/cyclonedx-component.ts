@@ -14,8 +14,8 @@ const TYPES: Readonly<Record<ComponentKind, Enums.ComponentType>> = {
   data: Enums.ComponentType.Data,
 };
 
-/** A component with its files inside. Go modules are split into group and name, as scanners expect them. */
-export function cycloneComponent(c: Component, files: readonly Models.Component[]): Models.Component {
+/** A component without its files. Go modules are split into group and name, as scanners expect them. */
+export function cycloneComponent(c: Component): Models.Component {
   const slash = c.purl?.startsWith("pkg:golang/") === true ? c.name.lastIndexOf("/") : -1;
   const made = new Models.Component(TYPES[c.kind], c.name.slice(slash + 1), {
     bomRef: c.id,
@@ -29,27 +29,30 @@ export function cycloneComponent(c: Component, files: readonly Models.Component[
     licenses: new Models.LicenseRepository(
       c.licence === "NOASSERTION" ? [] : [new Models.LicenseExpression(c.licence)],
     ),
-    components: new Models.ComponentRepository(files),
     properties: propertiesOf(c.facts),
   });
   if (c.cpe !== null) made.cpe = c.cpe;
   return made;
 }
 
-export function cycloneFile(file: ModelFile): Models.Component {
-  return new Models.Component(Enums.ComponentType.File, file.path, {
-    bomRef: `file:${file.path}`,
-    hashes: new Models.HashDictionary([
-      [Enums.HashAlgorithm["SHA-256"], file.sha256],
-      [Enums.HashAlgorithm["SHA-1"], file.sha1],
-    ]),
-    properties: propertiesOf({
-      size: String(file.size),
-      mode: file.mode === null ? "" : file.mode.toString(8).padStart(4, "0"),
-      target: file.target ?? "",
-      content: file.kind === "container" ? "container" : "",
-    }),
-  });
+/** A file as the JSON of a component. */
+export function cycloneFile(file: ModelFile): unknown {
+  const facts = [
+    ["content", file.kind === "container" ? "container" : ""],
+    ["mode", file.mode === null ? "" : file.mode.toString(8).padStart(4, "0")],
+    ["size", String(file.size)],
+    ["target", file.target ?? ""],
+  ];
+  return {
+    type: "file",
+    "bom-ref": `file:${file.path}`,
+    name: file.path,
+    hashes: [
+      { alg: "SHA-1", content: file.sha1 },
+      { alg: "SHA-256", content: file.sha256 },
+    ],
+    properties: facts.filter(([, value]) => value !== "").map(([name, value]) => ({ name: `dodeka:${name}`, value })),
+  };
 }
 
 /** Properties of our own name space; empty values are left out. */

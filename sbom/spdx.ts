@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Component model -> SPDX 2.3 JSON: the artifact as the package that the document describes, each component as a package,
-// each file as a file, the tools as BUILD_TOOL_OF. Canonical JSON: equal models give equal bytes.
+// each file as a file, the tools as BUILD_TOOL_OF. Equal models give equal bytes.
 // Spec: SPDX 2.3 clauses 6 (creation), 7 (packages), 8 (files), 10 (other licences), 11 (relationships).
 // Left out: licences of single files and what a reviewer concludes (NOASSERTION), package verification codes.
 import { deriveUuid } from "../builder/layout/identity.ts";
-import { sha256 } from "../builder/layout/digest.ts";
-import { canonicalJson } from "../builder/plan/canonical-json.ts";
 import type { Component, ComponentKind } from "./inventory.ts";
 import type { ComponentModel, DescribedArtifact, ModelFile } from "./model.ts";
 import { rfc3339 } from "./timestamp.ts";
@@ -23,9 +21,10 @@ const PURPOSES: Readonly<Record<ComponentKind, string>> = {
   data: "OTHER",
 };
 
-/** The document's text, one line of canonical JSON. */
+/** The document's text, in one line. */
 export function toSpdx(model: ComponentModel): string {
   const { artifact, components, formulation, files } = model;
+  const ids = idsOf(model);
   const version = formulation.find((c) => c.purl?.startsWith("pkg:generic/dodeka-factory@") === true)?.version;
   const document = {
     spdxVersion: "SPDX-2.3",
@@ -40,35 +39,49 @@ export function toSpdx(model: ComponentModel): string {
     documentDescribes: [ARTIFACT],
     packages: [
       artifactPackage(artifact),
-      ...components.map((c) => componentPackage(c, componentId(c.id))),
-      ...formulation.map((c) => componentPackage(c, toolId(c.id))),
+      ...components.map((c) => componentPackage(c, ids.component(c.id))),
+      ...formulation.map((c) => componentPackage(c, ids.tool(c.id))),
     ],
-    files: files.map(fileEntry),
-    relationships: relationships(model),
+    files: files.map((f) => fileEntry(f, ids.file(f.path))),
+    relationships: relationships(model, ids),
     hasExtractedLicensingInfos: Object.entries(model.licences).map(([licenseId, extractedText]) => ({
       licenseId,
       name: licenseId.replace("LicenseRef-", ""),
       extractedText,
     })),
   };
-  return `${canonicalJson(document)}\n`;
+  return `${JSON.stringify(document)}\n`;
 }
 
-/** Identifiers may hold letters, digits, "." and "-" only; a piece of the digest keeps what that would merge apart. */
-function spdxId(kind: string, id: string): string {
-  return `SPDXRef-${kind}-${id.replaceAll(/[^A-Za-z0-9.-]+/g, "-").slice(0, 80)}-${sha256(id).slice(0, 12)}`;
+/** Identifiers of a document's elements by what they stand for. */
+interface Ids {
+  readonly component: (id: string) => string;
+  readonly tool: (id: string) => string;
+  readonly file: (path: string) => string;
 }
 
-function componentId(id: string): string {
-  return spdxId("Package", id);
+function idsOf({ components, formulation, files }: ComponentModel): Ids {
+  const component = numbered(
+    "Package",
+    components.map((c) => c.id),
+  );
+  const tool = numbered(
+    "Tool",
+    formulation.map((c) => c.id),
+  );
+  const file = numbered(
+    "File",
+    files.map((f) => f.path),
+  );
+  return { component, tool, file };
 }
 
-function toolId(id: string): string {
-  return spdxId("Tool", id);
-}
-
-function fileId(path: string): string {
-  return spdxId("File", path);
+/** Identifiers may hold letters, digits, "." and "-" only; the number keeps apart what that would merge. */
+function numbered(kind: string, names: readonly string[]): (name: string) => string {
+  const ids = new Map(
+    names.map((name, i) => [name, `SPDXRef-${kind}-${i}-${name.slice(-80).replaceAll(/[^A-Za-z0-9.]+/g, "-")}`]),
+  );
+  return (name) => ids.get(name) ?? UNKNOWN;
 }
 
 function artifactPackage(artifact: DescribedArtifact): unknown {
@@ -115,7 +128,7 @@ function externalRef(referenceCategory: string, referenceType: string, reference
   return { referenceCategory, referenceType, referenceLocator };
 }
 
-function fileEntry(file: ModelFile): unknown {
+function fileEntry(file: ModelFile, id: string): unknown {
   const comment = [
     `${file.size} bytes`,
     file.mode === null ? "" : `mode ${file.mode.toString(8).padStart(4, "0")}`,
@@ -123,7 +136,7 @@ function fileEntry(file: ModelFile): unknown {
     file.kind === "container" ? "its content is listed too" : "",
   ];
   return {
-    SPDXID: fileId(file.path),
+    SPDXID: id,
     fileName: `./${file.path}`,
     checksums: [
       { algorithm: "SHA1", checksumValue: file.sha1 },
@@ -143,7 +156,7 @@ interface Relationship {
 }
 
 /** Document describes artifact, artifact contains components, components contain files; what depends on what; tools. */
-function relationships({ components, files, formulation }: ComponentModel): readonly Relationship[] {
+function relationships({ components, files, formulation }: ComponentModel, ids: Ids): readonly Relationship[] {
   const known = new Set(components.map((c) => c.id));
   const relate = (from: string, type: string, to: string): Relationship => ({
     spdxElementId: from,
@@ -152,11 +165,13 @@ function relationships({ components, files, formulation }: ComponentModel): read
   });
   return [
     relate(DOCUMENT, "DESCRIBES", ARTIFACT),
-    ...components.map((c) => relate(ARTIFACT, "CONTAINS", componentId(c.id))),
-    ...files.map((f) => relate(known.has(f.owner) ? componentId(f.owner) : ARTIFACT, "CONTAINS", fileId(f.path))),
+    ...components.map((c) => relate(ARTIFACT, "CONTAINS", ids.component(c.id))),
+    ...files.map((f) => relate(known.has(f.owner) ? ids.component(f.owner) : ARTIFACT, "CONTAINS", ids.file(f.path))),
     ...components.flatMap((c) =>
-      c.dependsOn.filter((id) => known.has(id)).map((id) => relate(componentId(c.id), "DEPENDS_ON", componentId(id))),
+      c.dependsOn
+        .filter((id) => known.has(id))
+        .map((id) => relate(ids.component(c.id), "DEPENDS_ON", ids.component(id))),
     ),
-    ...formulation.map((c) => relate(toolId(c.id), "BUILD_TOOL_OF", ARTIFACT)),
+    ...formulation.map((c) => relate(ids.tool(c.id), "BUILD_TOOL_OF", ARTIFACT)),
   ];
 }

@@ -54,8 +54,9 @@ export async function runBuild(context: CommandContext, options: BuildOptions): 
   );
   const describer = openDescriber(store, images.release, blobs);
   for (const output of images.outputs) {
-    const written = await writeOutput(context, options, output, blobs);
     const { plan, release } = images;
+    const prepare = (): Promise<void> => describer.prepare(plan, { plan: output.plan, layout: output.layout });
+    const written = await writeOutput(context, options.outputDir, output, { blobs, prepare });
     const made = { output: output.plan, layout: output.layout, ...written };
     await writeEvidence({ store, blobs, release, plan, ...made, describer, facts, signer });
   }
@@ -94,19 +95,25 @@ function overridingFlag(field: string, overrides: ProfileOverrides): string | un
   return given.find(({ path }) => path === field || path.startsWith(`${field}.`))?.flag;
 }
 
+interface WriteOptions {
+  readonly blobs: BlobSource;
+  /** Called once the file is complete: work to do while it is being hashed. */
+  readonly prepare: () => Promise<void>;
+}
+
 async function writeOutput(
   context: CommandContext,
-  options: BuildOptions,
+  dir: string,
   output: PlannedOutput,
-  blobs: BlobSource,
+  { blobs, prepare }: WriteOptions,
 ): Promise<{ readonly path: string; readonly digest: Sha256 }> {
   const { plan, layout } = output;
-  const path = join(options.outputDir, plan.file);
+  const path = join(dir, plan.file);
   const step = context.reporter.step(plan.file);
   try {
     const onProgress = (done: number, total: number): void => step.progress(done, total);
     const file = await writeImageFile({ layout, blobs, path, onProgress, signal: context.signal });
-    const digest = await file.digest;
+    const [digest] = await Promise.all([file.digest, prepare()]);
     step.done();
     context.reporter.artifact({ path, size: file.bytes, digest, kind: plan.kind });
     return { path, digest };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SBOMs as evidence: measures the named pieces of an artifact and describes it. What is a whole blob is known by its name
-// already; only what the factory wrote itself is read again, a UKI at most, and that once for all outputs of a build.
+// already; only what the factory wrote itself is read again, a UKI at most, and that once for all outputs of a build, while the
+// file is being written and hashed.
 import { createHash } from "node:crypto";
 import type { BlobSource } from "../encode/read-layout.ts";
 import { readLayout } from "../encode/read-layout.ts";
@@ -16,14 +17,19 @@ import { artifactPieces } from "../../sbom/pieces.ts";
 import type { OutputPlan, Plan } from "../plan/plan.ts";
 import type { Store } from "../host/store.ts";
 import { readWholeBlob } from "../host/store.ts";
-import { toCycloneDx } from "../../sbom/cyclonedx.ts";
 import { toSpdx } from "../../sbom/spdx.ts";
 import type { LoadedRelease } from "./load-release.ts";
 import type { EvidenceContext, EvidenceProducer } from "./write-evidence.ts";
 
 /** Both documents come from one model, which is made once for each artifact. */
 export const SBOM_PRODUCERS: readonly EvidenceProducer[] = [
-  { suffix: ".cdx.json", make: async (context) => toCycloneDx(await describeOnce(context)) },
+  {
+    suffix: ".cdx.json",
+    make: async (context) => {
+      const { toCycloneDx } = await import("../../sbom/cyclonedx.ts");
+      return toCycloneDx(await describeOnce(context));
+    },
+  },
   { suffix: ".spdx.json", make: async (context) => toSpdx(await describeOnce(context)) },
 ];
 
@@ -38,6 +44,8 @@ function describeOnce(context: EvidenceContext): Promise<ComponentModel> {
 
 /** Describes the artifacts of one build. */
 export interface Describer {
+  /** Does what needs no digest of the file, while the file is being written. Errors come from `describe`. */
+  readonly prepare: (plan: Plan, output: DescribedOutput) => Promise<void>;
   /** The model of one output whose file has `digest`. */
   readonly describe: (plan: Plan, output: DescribedOutput, digest: Sha256) => Promise<ComponentModel>;
 }
@@ -59,18 +67,30 @@ export function openDescriber(store: Store, { release }: LoadedRelease, blobs: B
     measured.set(key, found);
     return found;
   };
+  const gather = async (plan: Plan, output: DescribedOutput): Promise<Gathered> => {
+    inventory ??= readInventory(store, release.parts.inventory.digest);
+    const known = await inventory;
+    const pieces = new Map<string, FileDigests>();
+    for (const { name, offset, size } of artifactPieces(output.plan))
+      pieces.set(name, await measure(sliceLayout(output.layout, offset, offset + size), known));
+    const config = plan.core.machineConfig;
+    if (config !== null) pieces.set(MACHINE_CONFIG, await measure(blobLayout(config), known));
+    return { known, pieces };
+  };
   return {
+    prepare: async (plan, output) => {
+      await Promise.allSettled([gather(plan, output), import("../../sbom/cyclonedx.ts")]);
+    },
     describe: async (plan, output, digest) => {
-      inventory ??= readInventory(store, release.parts.inventory.digest);
-      const known = await inventory;
-      const pieces = new Map<string, FileDigests>();
-      for (const { name, offset, size } of artifactPieces(output.plan))
-        pieces.set(name, await measure(sliceLayout(output.layout, offset, offset + size), known));
-      const config = plan.core.machineConfig;
-      if (config !== null) pieces.set(MACHINE_CONFIG, await measure(blobLayout(config), known));
+      const { known, pieces } = await gather(plan, output);
       return describeArtifact(plan, output.plan, known, { digest, pieces });
     },
   };
+}
+
+interface Gathered {
+  readonly known: Inventory;
+  readonly pieces: ReadonlyMap<string, FileDigests>;
 }
 
 async function readInventory(store: Store, digest: Sha256): Promise<Inventory> {

@@ -24,7 +24,7 @@ export async function describeTools(
     ...packagesOf(lock, group).map(packageTool),
     ...libraries,
     node,
-    { ...ours, licence: "Apache-2.0", facts: { "dodeka:sources": factory.builder } },
+    { ...ours, licence: "Apache-2.0", facts: { "factory:sources": factory.builder } },
   ];
   return all.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
