@@ -5,7 +5,6 @@ import { isDeepStrictEqual } from "node:util";
 import { FactoryError } from "../errors.ts";
 import type { Sha256 } from "../layout/digest.ts";
 import { parseBundle } from "./bundle.ts";
-import type { JsonObject } from "./json.ts";
 import { invalidEvidence, parseJsonObject } from "./json.ts";
 import { CHECKSUM_SUFFIX, SIGNATURE_SUFFIX, STATEMENT_KINDS, attestationSuffix, documentSuffix } from "./kinds.ts";
 import type { CheckKind, StatementKind } from "./kinds.ts";
@@ -50,9 +49,9 @@ export function checkEvidence(set: EvidenceSet, demands: Demands): readonly Chec
   const { digest } = set.artifact;
   const isSigned = demands.signers.length > 0;
   const unsigned = isSigned ? undefined : "no key or policy was given";
-  const documents = new Map<StatementKind, JsonObject>();
+  const documents = new Map<StatementKind, unknown>();
   const rows = [
-    row("checksum", CHECKSUM_SUFFIX, undefined, (bytes, file) => checkChecksum(bytes, digest, file)),
+    row("checksum", CHECKSUM_SUFFIX, undefined, (bytes, file) => checkChecksum(bytes, set, file)),
     row("signature", SIGNATURE_SUFFIX, unsigned, (bytes, file) => {
       const signer = verifyBundle(parseBundle(bytes, file), demands.signers, file, set.artifact);
       return `${signer} signed this file`;
@@ -60,7 +59,7 @@ export function checkEvidence(set: EvidenceSet, demands: Demands): readonly Chec
   ];
   for (const kind of STATEMENT_KINDS) {
     const document = row(kind, documentSuffix(kind), undefined, (bytes, file) => {
-      documents.set(kind, kind === "cdx" || kind === "spdx" ? parseJsonObject(bytes, file) : predicateOf(bytes, file));
+      documents.set(kind, readDocument(kind, bytes, file));
       return checkDocument({ kind, file, bytes }, set, demands.minimumCoverage);
     });
     const attestation = row(kind, attestationSuffix(kind), unsigned, (bytes, file) => {
@@ -114,16 +113,17 @@ function absent(file: string, required: boolean): Pick<Check, "text" | "problem"
   return { text, problem: new FactoryError({ code: "EVIDENCE_MISSING", file, field: "file", expected, fix }) };
 }
 
-/** Format: sha256sum(1), one line. The name is compared with nothing: a renamed file is the same file. */
-function checkChecksum(bytes: Uint8Array, digest: Sha256, file: string): string {
-  const found = bytes.length > 1024 ? undefined : /^([0-9a-f]{64}) [ *][^\n/]+\n$/.exec(Buffer.from(bytes).toString());
-  if (found === null || found === undefined) throw invalidEvidence(file, "document", "text", "one line of sha256sum");
-  if (found[1] !== digest) throw invalidEvidence(file, "SHA-256", digest, found[1] ?? "");
+/** Format: sha256sum(1), one line. */
+function checkChecksum(bytes: Uint8Array, { name, artifact }: EvidenceSet, file: string): string {
+  const found = bytes.length > 1024 ? undefined : Buffer.from(bytes).toString();
+  const expected = `${artifact.digest}  ${name}\n`;
+  if (found !== expected) throw invalidEvidence(file, "line", found?.trimEnd() ?? "long text", expected.trimEnd());
   return "the file has the SHA-256 that is written beside it";
 }
 
-function predicateOf(bytes: Uint8Array, file: string): JsonObject {
-  return parseStatement(bytes, file).predicate;
+/** What an attestation must repeat: an SBOM as its predicate, any other statement as a whole. */
+function readDocument(kind: StatementKind, bytes: Uint8Array, file: string): unknown {
+  return kind === "cdx" || kind === "spdx" ? parseJsonObject(bytes, file) : parseStatement(bytes, file);
 }
 
 interface Attestation {
@@ -132,7 +132,7 @@ interface Attestation {
   readonly file: string;
   readonly digest: Sha256;
   /** What the readable file holds, when it could be read. */
-  readonly document: JsonObject | undefined;
+  readonly document: unknown;
 }
 
 function checkAttestation(about: Attestation, signers: readonly TrustedSigner[]): string {
@@ -145,7 +145,8 @@ function checkAttestation(about: Attestation, signers: readonly TrustedSigner[])
   expectStatement(statement, kind, digest, file);
   if (document === undefined)
     return `${signer} signed a statement about this file; nothing readable to compare it with`;
-  if (!isDeepStrictEqual(statement.predicate, document))
+  const repeated = kind === "cdx" || kind === "spdx" ? statement.predicate : statement;
+  if (!isDeepStrictEqual(repeated, document))
     throw invalidEvidence(file, "predicate", "another content", `what the ${documentSuffix(kind)} file says`);
   return `${signer} signed what ${documentSuffix(kind)} says about this file`;
 }

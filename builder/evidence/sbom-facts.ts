@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a verifier needs of an SBOM: which file it describes, how many components, and how much of the file they cover.
-// Spec: CycloneDX 1.6 metadata.component.hashes, metadata.properties; SPDX 2.3 clauses 6 (document), 7 (package), 11 (relationship).
+// Spec: CycloneDX 1.6 metadata.component.hashes and .properties; SPDX 2.3 clauses 6 (document), 7 (package), 11 (relationship).
 import type { Sha256 } from "../layout/digest.ts";
 import { isSha256 } from "../layout/digest.ts";
 import type { JsonObject } from "./json.ts";
 import { invalidEvidence, memberAt } from "./json.ts";
 
-/** Property of the CycloneDX metadata: percent of the artifact's files that have an owner, as decimal text. */
+/** Property of the CycloneDX main component: how much of the artifact has an owner, as `99.5%`. */
 export const COVERAGE_PROPERTY = "dodeka:coverage";
 
 export interface SbomFacts {
@@ -26,7 +26,9 @@ function cycloneDxFacts(document: JsonObject, file: string): SbomFacts {
   if (document["bomFormat"] !== "CycloneDX")
     throw invalidEvidence(file, "bomFormat", document["bomFormat"], "CycloneDX");
   const hashes = listAt(document, "metadata.component.hashes").filter((h) => memberAt(h, "alg") === "SHA-256");
-  const coverage = listAt(document, "metadata.properties").filter((p) => memberAt(p, "name") === COVERAGE_PROPERTY);
+  const coverage = listAt(document, "metadata.component.properties").filter(
+    (p) => memberAt(p, "name") === COVERAGE_PROPERTY,
+  );
   return {
     digest: onlyDigest(hashes, "content", file),
     components: listAt(document, "components").length,
@@ -67,5 +69,7 @@ function listAt(value: unknown, path: string): readonly unknown[] {
 }
 
 function percent(value: unknown): number | undefined {
-  return typeof value === "string" && /^(100|[0-9]{1,2})(\.[0-9]{1,6})?$/.test(value) ? Number(value) : undefined;
+  return typeof value === "string" && /^(?:100|[0-9]{1,2}(?:\.[0-9]{1,6})?)%$/.test(value)
+    ? Number(value.slice(0, -1))
+    : undefined;
 }
