@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command line of comparing and looking: `diff`, `scan`, `reproduce`.
+import { Option } from "commander";
 import type { Command } from "commander";
 import type { CommandContext, CommandResult } from "./context.ts";
 
+type Values = Readonly<Record<string, unknown>>;
 type Finish = (result: CommandResult) => Promise<void>;
 
 export function addDiff(program: Command, context: CommandContext, finish: Finish): void {
@@ -14,4 +16,35 @@ export function addDiff(program: Command, context: CommandContext, finish: Finis
     "\nExample:\n  dodeka diff old/metal-amd64.raw out/metal-amd64.raw\n\nExit code 1: they differ.",
   );
   command.action((a: string, b: string) => finish(import("./diff.ts").then((m) => m.runDiff(context, a, b))));
+}
+
+export function addScan(program: Command, context: CommandContext, finish: Finish): void {
+  const command = program
+    .command("scan")
+    .argument("<artifact|sbom>", "an artifact with its SBOM beside it, or an SBOM");
+  command.description("list known vulnerabilities, from an OSV database, offline");
+  command.requiredOption("--db <path>", "OSV database: a directory, a ZIP archive (all.zip) or a JSON file");
+  command.option("--vex <file...>", "OpenVEX statements besides those in sbom/vex");
+  const formats = ["table", "json", "sarif", "cyclonedx"];
+  command.addOption(new Option("--format <format>", "what to print").choices(formats).default("table"));
+  const levels = ["never", "any", "low", "medium", "high", "critical"];
+  const failOn = new Option(
+    "--fail-on <severity>",
+    "exit with 1 for open findings at least so bad, or of unknown severity",
+  );
+  command.addOption(failOn.choices(levels).default("any"));
+  command.addHelpText("after", "\nExample:\n  dodeka scan out/metal-amd64.iso --db osv/all.zip --fail-on high");
+  command.action((target: string, values: Values) =>
+    finish(
+      import("./scan.ts").then((m) =>
+        m.runScan(context, {
+          target,
+          database: String(values["db"]),
+          vex: (values["vex"] as string[] | undefined) ?? [],
+          format: values["format"] as (typeof m.SCAN_FORMATS)[number],
+          failOn: values["failOn"] as (typeof m.FAIL_ON)[number],
+        }),
+      ),
+    ),
+  );
 }
