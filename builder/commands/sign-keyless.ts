@@ -24,7 +24,7 @@ export interface KeylessOptions {
 const TIMEOUT_MS = 30_000;
 const RETRIES = 2;
 
-/** Throws KEY_INVALID when neither witness is given, NETWORK when a service does not answer or refuses. */
+/** Throws USAGE when neither witness is given, KEY_INVALID for what is no token, NETWORK when a service does not answer or refuses. */
 export async function keylessSigner(options: KeylessOptions): Promise<Signer> {
   const { rekorUrl, timestampUrl } = options;
   const network = { retry: RETRIES, timeout: TIMEOUT_MS };
@@ -33,6 +33,7 @@ export async function keylessSigner(options: KeylessOptions): Promise<Signer> {
     ...(timestampUrl === undefined ? [] : [new TSAWitness({ tsaBaseURL: timestampUrl, ...network })]),
   ];
   if (witnesses.length === 0) throw noWitness();
+  if (!isToken(options.token)) throw noToken();
   const key = ephemeralKey();
   const certificate = await certify(key, options).catch((error: unknown) => {
     throw unanswered(options.fulcioUrl, error);
@@ -93,6 +94,27 @@ function noWitness(): FactoryError {
     field: "--rekor-url, --timestamp-url",
     expected: "at least one: without a time nothing says that the certificate was valid",
     fix: "give one of them",
+  });
+}
+
+/** Checked before the library does, since its message shows the token. Fulcio judges what is in it. */
+function isToken(token: string): boolean {
+  const [, payload] = /^[\w-]+\.([\w-]+)\.[\w-]*$/.exec(token) ?? [];
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(payload ?? "", "base64url").toString());
+    return typeof claims === "object" && claims !== null && "sub" in claims && typeof claims.sub === "string";
+  } catch {
+    return false;
+  }
+}
+
+function noToken(): FactoryError {
+  return new FactoryError({
+    code: "KEY_INVALID",
+    field: "identity token",
+    found: "other text",
+    expected: "an OpenID Connect token (a JWT) with a subject",
+    fix: "fetch a token for the audience sigstore into the file",
   });
 }
 
