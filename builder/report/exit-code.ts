@@ -9,13 +9,13 @@ export const EXIT_MEANINGS = {
   0: "success",
   1: "the work itself failed: a compile step, a guest machine",
   2: "the command line is wrong",
-  65: "input that is wrong: a profile, a lock file, a release, an image",
-  69: "something that is needed is not there: a release, a tool, an archived package",
+  65: "input that is wrong: a profile, a lock file, a release, an image, a key, a policy",
+  69: "something that is needed is not there: a release, a tool, an archived package, required evidence",
   70: "a defect of the factory",
   73: "an output that cannot be created",
   74: "reading or writing failed: no space, a damaged store",
   75: "a failure that may pass: the network; try again",
-  76: "the other side sent what it must not: a wrong digest or signature, a hostile archive; do not try again",
+  76: "the other side sent what it must not: a wrong digest or signature, evidence that does not hold, a hostile archive; do not try again",
   130: "interrupted by Ctrl-C or SIGTERM",
 } as const;
 
