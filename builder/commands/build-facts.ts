@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a provenance says of a build beyond its plan: what the user gave, and by digest everything that compiling the
 // release and assembling the images read. Found once for each build; nothing of it depends on the host.
+import { readFileSync } from "node:fs";
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -31,13 +32,18 @@ export async function findBuildFacts(
   release: Release,
   version: string,
 ): Promise<BuildFacts> {
+  const sources = await findSources();
+  return { ...user, packages: packagesFor(release), sources, builder: { dodeka: version, node: await lockedNode() } };
+}
+
+/** This checkout's sources and locks, by digest. */
+export async function findSources(): Promise<readonly SourceInput[]> {
   const files = LOCK_FILES.map(async (path) => ({ name: path, digest: sha256(await readFile(join(ROOT, path))) }));
   const folders = SOURCE_FOLDERS.map(async (folder): Promise<SourceInput[]> => {
     const listing = await listFolder(folder);
     return listing === "" ? [] : [{ name: folder, digest: sha256(listing), annotations: { digestOf: LISTING } }];
   });
-  const sources = [...(await Promise.all(folders)).flat(), ...(await Promise.all(files))];
-  return { ...user, packages: packagesFor(release), sources, builder: { dodeka: version, node: await lockedNode() } };
+  return [...(await Promise.all(folders)).flat(), ...(await Promise.all(files))];
 }
 
 /** Hidden files and editors' backups apart. Empty when there is no such folder. */
@@ -46,8 +52,11 @@ async function listFolder(folder: string): Promise<string> {
   const paths = entries
     .filter((entry) => entry.isFile() && !/^\.|~$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length));
-  const lines = paths.sort(byBytes).map(async (path) => `${sha256(await readFile(join(ROOT, path)))}  ${path}\n`);
-  return (await Promise.all(lines)).join("");
+  // Hundreds of small files: read at once each, since the way through the thread pool takes longer than reading does.
+  return paths
+    .sort(byBytes)
+    .map((path) => `${sha256(readFileSync(join(ROOT, path)))}  ${path}\n`)
+    .join("");
 }
 
 function byBytes(a: string, b: string): number {
