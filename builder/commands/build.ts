@@ -22,7 +22,7 @@ import type { LoadedProfile } from "./load-profile.ts";
 import { loadMachineConfig, loadProfile } from "./load-profile.ts";
 import type { LoadedRelease } from "./load-release.ts";
 import { blobSource, loadRelease, loadSmallParts } from "./load-release.ts";
-import { openDescriber } from "./sbom-evidence.ts";
+import { openDescriber, sbomNote } from "./sbom-evidence.ts";
 import type { SigningOptions } from "./sign-options.ts";
 import { openSigner } from "./sign-options.ts";
 import { writeEvidence } from "./write-evidence.ts";
@@ -58,7 +58,9 @@ export async function runBuild(context: CommandContext, options: BuildOptions): 
     const prepare = (): Promise<void> => describer.prepare(plan, { plan: output.plan, layout: output.layout });
     const written = await writeOutput(context, options.outputDir, output, { blobs, prepare });
     const made = { output: output.plan, layout: output.layout, ...written };
-    await writeEvidence({ store, blobs, release, plan, ...made, describer, facts, signer });
+    const evidence = { store, blobs, release, plan, ...made, describer, facts, signer };
+    await writeEvidence(evidence);
+    context.reporter.note(await sbomNote(evidence));
   }
   return undefined;
 }

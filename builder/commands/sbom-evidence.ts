@@ -12,6 +12,7 @@ import { sha256 } from "../layout/digest.ts";
 import type { FileDigests, Inventory } from "../../sbom/inventory.ts";
 import { parseInventory } from "../../sbom/inventory.ts";
 import type { ComponentModel } from "../../sbom/model.ts";
+import { coverageOf } from "../../sbom/model.ts";
 import { MACHINE_CONFIG, describeArtifact } from "../../sbom/describe.ts";
 import { artifactPieces } from "../../sbom/pieces.ts";
 import type { OutputPlan, Plan } from "../plan/plan.ts";
@@ -32,6 +33,14 @@ export const SBOM_PRODUCERS: readonly EvidenceProducer[] = [
   },
   { suffix: ".spdx.json", make: async (context) => toSpdx(await describeOnce(context)) },
 ];
+
+/** What the build says of an artifact's SBOM, the share of content that has an owner before all. */
+export async function sbomNote(context: EvidenceContext): Promise<string> {
+  const model = await describeOnce(context);
+  const { percent } = coverageOf(model);
+  const waived = model.waived.length === 0 ? "" : `, ${model.waived.length} waived`;
+  return `sbom of ${model.artifact.file}: ${model.components.length} components own ${percent} % of its content${waived}`;
+}
 
 const models = new WeakMap<EvidenceContext, Promise<ComponentModel>>();
 
