@@ -11,7 +11,8 @@ type Finish = (result: CommandResult) => Promise<void>;
 export function addVerify(program: Command, context: CommandContext, finish: Finish): void {
   const command = program.command("verify").argument("<file...>", "artifacts; their evidence lies beside them");
   command.description("check artifacts against their evidence, offline, and say what that proves");
-  command.option("--key <file...>", "trust signatures of this public key");
+  const collect = (key: string, keys: readonly string[]): readonly string[] => [...keys, key];
+  command.option("--key <file>", "trust signatures of this public key; may be given more than once", collect, []);
   command.option("--policy <file>", "whom to trust and what to require; YAML");
   command.addHelpText("after", "\nExample:\n  dodeka verify out/metal-amd64.iso --key release.pub");
   command.action((files: string[], values: Values) =>
@@ -20,7 +21,7 @@ export function addVerify(program: Command, context: CommandContext, finish: Fin
         m.runVerify(context, {
           files,
           policy: values["policy"] as string | undefined,
-          keys: (values["key"] as string[] | undefined) ?? [],
+          keys: values["key"] as readonly string[],
         }),
       ),
     ),

@@ -76,9 +76,14 @@ export function checkEvidence(set: EvidenceSet, demands: Demands): readonly Chec
   return [...rows.filter((r) => r.state !== "missing" || r.required), ...unknown];
 }
 
-/** What makes the artifact unfit; empty when every required check holds and nothing that was checked failed. */
+/**
+ * What makes the artifact unfit; empty when every required check holds and nothing that was checked failed. What does not
+ * hold comes before what is missing: the first problem decides the exit code.
+ */
 export function problemsOf(checks: readonly Check[]): readonly FactoryError[] {
-  return checks.flatMap(({ problem }) => (problem === undefined ? [] : [problem]));
+  const problems = checks.flatMap(({ problem }) => (problem === undefined ? [] : [problem]));
+  const isMissing = ({ code }: FactoryError): boolean => code === "EVIDENCE_MISSING";
+  return [...problems.filter((p) => !isMissing(p)), ...problems.filter(isMissing)];
 }
 
 type Row = (

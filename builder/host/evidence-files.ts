@@ -2,6 +2,7 @@
 // Reads an artifact once, as a stream, and the small files beside it.
 import { createHash, createVerify } from "node:crypto";
 import type { Verify } from "node:crypto";
+import { constants } from "node:fs";
 import { open, readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { FactoryError } from "../errors.ts";
@@ -22,7 +23,8 @@ export interface StreamedArtifact {
 
 /** Hashes a file of any size; a second time for signatures when `forSignature`. Throws USAGE when it cannot be read. */
 export async function streamArtifact(path: string, forSignature: boolean): Promise<StreamedArtifact> {
-  const handle = await open(path, "r").catch((cause: unknown) => {
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK; // a pipe that nobody writes to must not hold us up
+  const handle = await open(path, flags).catch((cause: unknown) => {
     throw unreadable(path, (cause as NodeJS.ErrnoException).code ?? "unreadable");
   });
   try {

@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, truncateSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, beforeEach, test } from "node:test";
+import { signingOptions } from "../../builder/commands/evidence-program.ts";
 import { runSign } from "../../builder/commands/sign.ts";
 import { runVerify } from "../../builder/commands/verify.ts";
 import type { VerifyOptions } from "../../builder/commands/verify.ts";
@@ -99,6 +100,12 @@ test("verify reads a policy whose files are beside it", async () => {
   assert.deepEqual((await verify({ policy, keys: [] })).exitCode, 65);
 });
 
+test("verify fails with 76 when one thing is wrong and another missing", async () => {
+  rmSync(`${image}.sha256`);
+  writeFileSync(`${image}.spdx.json`, "{}");
+  assert.equal((await verify()).exitCode, 76);
+});
+
 test("verify goes on after a bad file and reports all", async () => {
   const bad = join(dir, "bad");
   writeFileSync(bad, "x");
@@ -131,6 +138,8 @@ for (const [name, make] of ODD) {
 test("verify refuses an artifact that is no file", async () => {
   assert.equal((await verify({ files: [dir] })).code, "USAGE");
   assert.equal((await verify({ files: [join(dir, "none")] })).code, "USAGE");
+  execFileSync("/bin/sh", ["-c", `mkfifo "$0"`, join(dir, "pipe")]);
+  assert.equal((await verify({ files: [join(dir, "pipe")] })).code, "USAGE");
 });
 
 test("verify takes only names of evidence for evidence", async () => {
@@ -159,6 +168,26 @@ test("sign signs what build left unsigned, with a password from a file", async (
   const fromEnvironment = contextFor(() => undefined, { COSIGN_PASSWORD: "secret" });
   await runSign(fromEnvironment, [image], { ...key, passwordFile: undefined });
 });
+
+const KEYLESS = { identityTokenFile: "t", fulcioUrl: "https://f", rekorUrl: "https://r" };
+const OPTIONS: readonly (readonly [given: Record<string, string>, want: string | undefined])[] = [
+  [{}, undefined],
+  [{ signKey: "k" }, "key"],
+  [{ signKey: "k", keyPasswordFile: "p" }, "key"],
+  [KEYLESS, "keyless"],
+  [{ keyPasswordFile: "p" }, "USAGE"],
+  [{ ...KEYLESS, signKey: "k" }, "USAGE"],
+  [{ signKey: "k", rekorUrl: "https://r" }, "USAGE"],
+  [{ identityTokenFile: "t" }, "USAGE"],
+  [{ fulcioUrl: "https://f" }, "USAGE"],
+];
+
+for (const [given, want] of OPTIONS) {
+  test(`signing options ${Object.keys(given).join(" ") || "none"} mean ${want ?? "no signature"}`, () => {
+    if (want === "USAGE") assert.throws(() => signingOptions(given), { code: "USAGE" });
+    else assert.equal(signingOptions(given)?.kind, want);
+  });
+}
 
 test("sign signs nothing when a document is about another file", async () => {
   const context = contextFor(() => undefined);
