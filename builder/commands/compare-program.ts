@@ -3,6 +3,8 @@
 import { Option } from "commander";
 import type { Command } from "commander";
 import type { CommandContext, CommandResult } from "./context.ts";
+import { addSigningOptions, signingOptions } from "./evidence-program.ts";
+import { FactoryError } from "../errors.ts";
 
 type Values = Readonly<Record<string, unknown>>;
 type Finish = (result: CommandResult) => Promise<void>;
@@ -47,4 +49,41 @@ export function addScan(program: Command, context: CommandContext, finish: Finis
       ),
     ),
   );
+}
+
+export function addReproduce(program: Command, context: CommandContext, finish: Finish): void {
+  const command = program.command("reproduce").argument("<file>", "an artifact");
+  command.description("build an artifact again from its provenance, and compare");
+  command.option("--provenance <file>", "its provenance (default: <file>.provenance.json)");
+  command.option("--assemble-only", "take the compiled release from the store: quick, and proves less", false);
+  command.option("--any-checkout", "go on although sources or locks are not those of the provenance", false);
+  command.option("--attest", "sign a statement that the rebuild was equal", false);
+  addSigningOptions(command);
+  command.addHelpText("after", "\nExample:\n  dodeka reproduce out/metal-amd64.iso --attest --sign-key rebuilder.key");
+  command.action((file: string, values: Values) =>
+    finish(
+      import("./reproduce.ts").then((m) =>
+        m.runReproduce(context, {
+          file,
+          provenance: values["provenance"] as string | undefined,
+          scope: values["assembleOnly"] === true ? "assembly" : "everything",
+          anyCheckout: values["anyCheckout"] === true,
+          attest: attestOptions(values),
+        }),
+      ),
+    ),
+  );
+}
+
+/** A key without --attest, or the other way round, is a mistake. */
+function attestOptions(values: Values): ReturnType<typeof signingOptions> {
+  const signing = signingOptions(values);
+  if ((values["attest"] === true) === (signing !== undefined)) return signing;
+  throw new FactoryError({
+    code: "USAGE",
+    field: "--attest",
+    found: signing === undefined ? "no key" : "a key without --attest",
+    expected: "--attest together with --sign-key, or with --identity-token-file and --fulcio-url",
+    fix: "correct the options",
+  });
 }

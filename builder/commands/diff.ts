@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // dodeka diff: what changed between two artifacts, two releases or two plans. Exit code 0: nothing; 1: something.
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import type { Change } from "../compare/changes.ts";
 import { compareArguments, compareInventories, compareTables } from "../compare/changes.ts";
 import { renderChanges } from "../compare/change-text.ts";
@@ -10,6 +10,7 @@ import { takeInventory } from "../compare/inventory.ts";
 import { jsonTable, kernelConfigTable } from "../compare/json-table.ts";
 import { FactoryError } from "../errors.ts";
 import { EVIDENCE_MAX_BYTES, isObject, memberAt, parseJson } from "../evidence/json.ts";
+import { readBounded, readIfPresent } from "../host/read-bounded.ts";
 import { withReadableFile } from "../host/readable-file.ts";
 import type { Store } from "../host/store.ts";
 import { readBlob, readWholeBlob } from "../host/store.ts";
@@ -92,9 +93,8 @@ async function compareArtifacts(a: string, b: string): Promise<DiffResult> {
 /** The SBOM beside an artifact, when there is one. */
 async function readBom(artifact: string): Promise<ReadonlyMap<string, string> | undefined> {
   const file = `${artifact}.cdx.json`;
-  const found = await stat(file).catch(() => undefined);
-  if (found === undefined) return undefined;
-  return componentTable(parseJson(await readBounded(file, EVIDENCE_MAX_BYTES), file));
+  const bytes = await readIfPresent(file, EVIDENCE_MAX_BYTES);
+  return bytes === undefined ? undefined : componentTable(parseJson(bytes, file));
 }
 
 async function openRelease(store: Store, name: string): Promise<Release> {
@@ -158,13 +158,6 @@ function comparePlans(a: unknown, b: unknown): readonly Change[] {
     return typeof line === "string" ? line : "";
   };
   return [...compareArguments(words(a), words(b)), ...compareTables("plan", table(a), table(b))];
-}
-
-async function readBounded(file: string, maxBytes: number): Promise<Uint8Array> {
-  const { size } = await stat(file);
-  if (size <= maxBytes) return readFile(file);
-  const expected = `at most ${maxBytes} bytes`;
-  throw new FactoryError({ code: "USAGE", file, found: `${size} bytes`, expected, fix: "name another file" });
 }
 
 function renderResult({ equal, firstDifference, changes }: DiffResult): string {

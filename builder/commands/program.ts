@@ -5,7 +5,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import type { ProfileOverrides } from "../profile/overrides.ts";
 import { profileOptions } from "../profile/overrides.ts";
 import { EXIT_MEANINGS } from "../report/exit-code.ts";
-import { addDiff, addScan } from "./compare-program.ts";
+import { addDiff, addReproduce, addScan } from "./compare-program.ts";
 import { DEFAULT_KEYRING } from "./context.ts";
 import { addSign, addSigningOptions, addVerify, signingOptions } from "./evidence-program.ts";
 import type { CommandContext, CommandResult } from "./context.ts";
@@ -42,6 +42,7 @@ export function createProgram(context: CommandContext): Program {
     addSign,
     addDiff,
     addScan,
+    addReproduce,
     addDoctor,
   ];
   for (const add of commands) add(program, context, finish);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // dodeka scan: known vulnerabilities of an artifact (by the SBOM beside it) or of an SBOM, from an OSV database in a
 // directory, a ZIP archive or a JSON file. Offline. Exit code 1: open findings at or above --fail-on.
-import { readFile, readdir, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FactoryError } from "../errors.ts";
 import { EVIDENCE_MAX_BYTES, invalidEvidence, parseJson } from "../evidence/json.ts";
+import { readBounded } from "../host/read-bounded.ts";
 import { hashFile } from "../host/store.ts";
 import { readScanSubjects } from "../scan/bom-components.ts";
 import type { Finding } from "../scan/match.ts";
@@ -106,13 +107,6 @@ async function loadStatements(files: readonly string[]): Promise<readonly VexSta
     statements.push(...parseOpenVex(parseJson(await readBounded(file, VEX_MAX_BYTES), file), basename(file)));
   }
   return statements;
-}
-
-async function readBounded(file: string, maxBytes: number): Promise<Uint8Array> {
-  const found = await stat(file).catch(() => undefined);
-  if (found?.isFile() !== true) throw unusable(file, "file", "no file", "a file that can be read");
-  if (found.size > maxBytes) throw unusable(file, "file", `${found.size} bytes`, `at most ${maxBytes} bytes`);
-  return readFile(file);
 }
 
 function unusable(file: string, field: string, found: string, expected: string): FactoryError {
