@@ -62,7 +62,7 @@ export async function writeEvidence(context: EvidenceContext): Promise<readonly 
       continue;
     }
     made.set(suffix, Buffer.from(bytes));
-    await replaceFile(`${context.path}${suffix}`, Buffer.from(bytes));
+    await replaceFile(`${context.path}${suffix}`, Buffer.from(bytes), false); // no more durable than the artifact
   }
   return [...made.keys()].map((suffix) => `${context.path}${suffix}`);
 }
