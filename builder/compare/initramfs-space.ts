@@ -6,14 +6,15 @@ import type { ByteRange, ReadableImage } from "../layout/read-at.ts";
 import { inflateZstd, inflatedLengthOfPrefix, zstdFrameBytes } from "./bounded-zstd.ts";
 import type { CpioFound } from "./cpio-read.ts";
 import { NEWC_FIELDS, NEWC_MAGIC, readCpio } from "./cpio-read.ts";
-import type { Expansion, Listed, OpenSpace, Piece, Space } from "./space.ts";
-import { leafOf, once } from "./space.ts";
+import { isMalformed } from "./malformed.ts";
+import type { Expansion, Listed, OpenSpace, Piece, Space, UnpackBudget } from "./space.ts";
+import { leafOf, once, opaque } from "./space.ts";
 import { bytesImage, subImage } from "./sub-image.ts";
 
 const ZSTD_BYTES = "28b52ffd";
-const MAX_UNPACKED_BYTES = 256 << 20;
 const MAX_ARCHIVES = 64;
 const SCAN_BYTES = 64 * 1024;
+const ZEROS = Buffer.alloc(SCAN_BYTES);
 
 /** Whether the first bytes are those of an archive, stored or compressed. */
 export function looksLikeInitramfs(head: Uint8Array): boolean {
@@ -22,7 +23,7 @@ export function looksLikeInitramfs(head: Uint8Array): boolean {
 }
 
 /** Throws FORMAT_INVALID. */
-export async function openInitramfs(image: ReadableImage, open: OpenSpace): Promise<Space> {
+export async function openInitramfs(image: ReadableImage, open: OpenSpace, budget: UnpackBudget): Promise<Space> {
   const pieces: Piece[] = [];
   const listing: Listed[] = [];
   let frames = 0;
@@ -32,7 +33,7 @@ export async function openInitramfs(image: ReadableImage, open: OpenSpace): Prom
     const magic = Buffer.from(await readRange(image, "archive", at, Math.min(6, image.length - at)));
     if (magic.toString("hex", 0, 4) === ZSTD_BYTES) {
       const run = { offset: at, length: await zstdFrameBytes(image, at) };
-      const { piece, listed } = openFrame(image, run, ++frames, open);
+      const { piece, listed } = openFrame(image, { run, name: `zstd frame ${++frames}` }, open, budget);
       pieces.push(piece);
       listing.push(listed);
       at += run.length;
@@ -50,6 +51,7 @@ export async function openInitramfs(image: ReadableImage, open: OpenSpace): Prom
 async function skipZeros(image: ReadableImage, from: number): Promise<number> {
   for (let at = from; at < image.length; at += SCAN_BYTES) {
     const bytes = await readRange(image, "padding", at, Math.min(SCAN_BYTES, image.length - at));
+    if (ZEROS.subarray(0, bytes.length).equals(bytes)) continue;
     const found = bytes.findIndex((byte) => byte !== 0);
     if (found >= 0) return at + found;
   }
@@ -58,22 +60,32 @@ async function skipZeros(image: ReadableImage, from: number): Promise<number> {
 
 function openFrame(
   image: ReadableImage,
-  run: ByteRange,
-  number: number,
+  { run, name }: { readonly run: ByteRange; readonly name: string },
   open: OpenSpace,
+  budget: UnpackBudget,
 ): { piece: Piece; listed: Listed } {
-  const name = `zstd frame ${number}`;
   const packed = (length: number): Promise<Uint8Array> => readRange(image, name, run.offset, length);
   const expand = once(async (): Promise<Expansion> => {
-    const bytes = inflateZstd(await packed(run.length), MAX_UNPACKED_BYTES, image.name);
+    const bytes = inflateZstd(await packed(run.length), budget.left, image.name);
+    budget.left -= bytes.length;
     const position = async (offset: number): Promise<number> =>
-      inflatedLengthOfPrefix(await packed(offset), MAX_UNPACKED_BYTES);
+      inflatedLengthOfPrefix(await packed(offset), Math.max(1, bytes.length));
     return { space: await open(bytesImage(name, bytes)), position };
   });
   return {
     piece: { name, runs: [run], expand },
-    listed: { path: "", kind: "file", size: run.length, inner: async () => (await expand()).space },
+    listed: { path: "", kind: "file", size: run.length, inner: () => unpackedOrOpaque(image, expand) },
   };
+}
+
+/** A listing goes on past an archive that cannot be unpacked. */
+async function unpackedOrOpaque(image: ReadableImage, expand: () => Promise<Expansion>): Promise<Space> {
+  try {
+    return (await expand()).space;
+  } catch (error) {
+    if (!isMalformed(error)) throw error;
+    return opaque(image, { unreadable: error.message });
+  }
 }
 
 function openEntry(

@@ -34,6 +34,8 @@ export interface Inventory {
 }
 
 const MAX_ITEMS = 262_144;
+const MOST_TIMES_LARGER = 64; // contents may be this much larger than the artifact, since holes and archives are small
+const SPARE_BYTES = 2 ** 30;
 const HASH = /\b[0-9a-f]{64}\b/g;
 
 /** Opens and walks the artifact. Each content is hashed once; memory does not depend on its size. */
@@ -41,6 +43,7 @@ export async function takeInventory(artifact: ReadableImage): Promise<Inventory>
   const items = new Map<string, Item>();
   const values = new Map<string, string>();
   const pcr11 = new Map<string, string>();
+  let left = MOST_TIMES_LARGER * artifact.length + SPARE_BYTES;
   const visit = async (space: Space, at: string): Promise<void> => {
     const label = generalise(at === "" ? "artifact" : at);
     for (const [name, value] of Object.entries(space.values)) values.set(`${label}: ${name}`, value);
@@ -48,6 +51,9 @@ export async function takeInventory(artifact: ReadableImage): Promise<Inventory>
     for (const listed of space.listing) {
       const path = listed.path === "" ? at : `${at}${at === "" ? "" : ":/"}${listed.path}`;
       const inner = await listed.inner?.();
+      left -= listed.content?.length ?? 0;
+      if (left < 0)
+        throw malformed(artifact.name, "contents", listed.path, `at most ${MOST_TIMES_LARGER} times its size`);
       const name = generalise(path);
       // Two versions side by side have the same general name: the second keeps its own.
       if (listed.path !== "") items.set(items.has(name) ? path : name, await describe(path, listed, inner));

@@ -2,6 +2,7 @@
 // A root image as a space: squashfs (files, fragments, inodes and listings by field), padding, dm-verity superblock and
 // hash tree. Spec: Linux Documentation/filesystems/squashfs.rst; cryptsetup lib/verity/verity.c.
 import { roundUp } from "../layout/extent.ts";
+import { malformed } from "../layout/read-at.ts";
 import type { ByteRange, ReadableImage } from "../layout/read-at.ts";
 import { VERITY_BLOCK_BYTES } from "../layout/verity.ts";
 import { fileImage, fileRuns, fragmentBytes } from "./squashfs-content.ts";
@@ -11,14 +12,16 @@ import { METADATA_BYTES } from "./squashfs-metadata.ts";
 import type { SquashfsEntry, SquashfsFound } from "./squashfs-read.ts";
 import { readSquashfs } from "./squashfs-read.ts";
 import { SUPERBLOCK_BYTES, SUPERBLOCK_FIELDS } from "./squashfs-superblock.ts";
-import type { Expansion, Listed, Piece, Space } from "./space.ts";
+import type { Expansion, Listed, Piece, Space, UnpackBudget } from "./space.ts";
 import { leafOf, once, opaque } from "./space.ts";
 import { bytesImage } from "./sub-image.ts";
 import { VERITY_FIELDS, readVerity } from "./verity-read.ts";
 
 /** Throws FORMAT_INVALID. */
-export async function openRoot(image: ReadableImage): Promise<Space> {
+export async function openRoot(image: ReadableImage, budget: UnpackBudget): Promise<Space> {
   const found = await readSquashfs(image);
+  budget.left -= found.inodes.bytes.length + found.directories.bytes.length;
+  if (budget.left <= 0) throw malformed(image.name, "squashfs tables", budget.left, "room in memory for them");
   const padded = roundUp(found.superblock.bytesUsed, VERITY_BLOCK_BYTES);
   const verity = image.length > padded ? await openVerity(image, padded) : undefined;
   return {

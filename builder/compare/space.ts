@@ -49,6 +49,11 @@ export interface Listed {
   readonly inner?: () => Promise<Space>;
 }
 
+/** Unpacked bytes that may still be kept in memory; shared by everything in one artifact. */
+export interface UnpackBudget {
+  left: number;
+}
+
 /** Opens an image as whatever its bytes say it is. Never throws FORMAT_INVALID: what cannot be read is opaque. */
 export type OpenSpace = (image: ReadableImage) => Promise<Space>;
 

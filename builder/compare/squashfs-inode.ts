@@ -57,7 +57,7 @@ export const STORED_BLOCK: number = 1 << 24;
 
 const NO_FRAGMENT = 0xffff_ffff;
 const MAX_TARGET_BYTES = 4096;
-const MAX_BLOCKS = 1 << 20; // of one file: 128 GiB in blocks of 128 KiB
+const MAX_BLOCKS = 1 << 16; // of one file: 8 GiB in blocks of 128 KiB
 const EXTENDED = 7; // extended types are the basic ones plus 7
 
 /** The inode at byte `at` of the unpacked table. Throws FORMAT_INVALID. */

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { zstdCompressSync } from "node:zlib";
 import { compareArguments, compareInventories, compareTables } from "../../builder/compare/changes.ts";
 import { renderChanges } from "../../builder/compare/change-text.ts";
 import { componentTable } from "../../builder/compare/components.ts";
 import { takeInventory } from "../../builder/compare/inventory.ts";
 import { jsonTable, kernelConfigTable } from "../../builder/compare/json-table.ts";
+import { layoutCpio } from "../../builder/layout/cpio.ts";
+import { bytesLayout } from "../../builder/layout/extent.ts";
+import { cpioFile } from "../layout/cpio-samples.ts";
 import { damagedImage, layoutImage } from "../layout/layout-image.ts";
 import { sampleDisk, sampleInitramfs, sampleRoot } from "./samples.ts";
 
@@ -115,4 +119,19 @@ test("jsonTable and kernelConfigTable name what they hold", () => {
 test("renderChanges escapes what would move a cursor", () => {
   const changes = compareTables("files", new Map([["evil\u001b[2J", "1"]]), new Map([["new", "2"]]));
   assert.equal(renderChanges(changes), "files (2)\n  - evil\\u{1b}[2J: 1\n  + new: 2\n");
+});
+
+test("archives that unpack to more than memory has are opaque, and the rest is still read", async () => {
+  const bomb = zstdCompressSync(Buffer.alloc(200 << 20));
+  const archive = layoutCpio(
+    [1, 2, 3].map((n) => ({
+      ...cpioFile(`bomb${n}`, ""),
+      kind: "file" as const,
+      content: bytesLayout(bomb),
+    })),
+  );
+  const { items, values } = await takeInventory(layoutImage(archive));
+  assert.equal(items.size, 3);
+  const unreadable = [...values].filter(([name]) => name.endsWith(": unreadable"));
+  assert.equal(unreadable.length, 1);
 });
