@@ -69,10 +69,8 @@ function idsOf({ components, formulation, files }: ComponentModel): Ids {
     "Tool",
     formulation.map((c) => c.id),
   );
-  const file = numbered(
-    "File",
-    files.map((f) => f.path),
-  );
+  const numbers = new Map(files.map((f, i) => [f.path, `SPDXRef-File-${i}`])); // hundreds: fileName says which
+  const file = (path: string): string => numbers.get(path) ?? UNKNOWN;
   return { component, tool, file };
 }
 

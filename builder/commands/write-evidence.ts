@@ -61,8 +61,9 @@ export async function writeEvidence(context: EvidenceContext): Promise<readonly 
       await rm(`${context.path}${suffix}`, { force: true }); // of an earlier build: it would be about another artifact
       continue;
     }
-    made.set(suffix, Buffer.from(bytes));
-    await replaceFile(`${context.path}${suffix}`, Buffer.from(bytes), false); // no more durable than the artifact
+    const file = Buffer.from(bytes);
+    made.set(suffix, file);
+    await replaceFile(`${context.path}${suffix}`, file, false); // no more durable than the artifact
   }
   return [...made.keys()].map((suffix) => `${context.path}${suffix}`);
 }
