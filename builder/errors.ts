@@ -24,6 +24,10 @@ export type ErrorCode =
   | "HOST_UNFIT" //          the host lacks something the factory needs
   | "OUTPUT_UNWRITABLE" //   a target directory or file that cannot be written
   | "DISK_FULL" //           no space left on the target or the store
+  | "EVIDENCE_MISSING" //    evidence that a policy requires is not beside the artifact
+  | "EVIDENCE_INVALID" //    evidence that does not verify, or is about something else
+  | "KEY_INVALID" //         a key or its password cannot be used
+  | "POLICY_INVALID" //      a trust policy that does not parse
   | "GUEST_FAILED" //        a machine under `dodeka run` that failed or timed out
   | "CANCELLED" //           Ctrl-C or SIGTERM
   | "BUG"; //                a broken invariant: always ours

@@ -19,7 +19,9 @@ interface Stage {
 
 const UNIT_FOLDERS = readdirSync(join(ROOT, "test"), { withFileTypes: true })
   .filter(
-    (e) => e.isDirectory() && !["bench", "boot", "foreign", "fuzz", "golden", "kernel", "reproduce", "userland"].includes(e.name),
+    (e) =>
+      e.isDirectory() &&
+      !["bench", "boot", "foreign", "fuzz", "golden", "kernel", "reproduce", "userland"].includes(e.name),
   )
   .map((e) => `test/${e.name}`);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // dodeka build: profile -> images.
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { planImages } from "../artifacts/outputs.ts";
 import type { PlannedImages, PlannedOutput } from "../artifacts/planned.ts";
 import { FactoryError } from "../errors.ts";
@@ -10,6 +10,7 @@ import type { BlobSource } from "../encode/read-layout.ts";
 import { writeImageFile } from "../host/image-file.ts";
 import { checkFreeSpace } from "../host/image-target.ts";
 import type { Store } from "../host/store.ts";
+import type { Sha256 } from "../layout/digest.ts";
 import { describeWriteError } from "../host/write-error.ts";
 import { planCore } from "../plan/core.ts";
 import { planId } from "../plan/plan.ts";
@@ -18,20 +19,30 @@ import { profileOptions } from "../profile/overrides.ts";
 import { locateProblem } from "../profile/parse.ts";
 import type { CommandContext, CommandResult } from "./context.ts";
 import { asStep, contextStore } from "./context.ts";
+import { findBuildFacts } from "./build-facts.ts";
+import type { LoadedProfile } from "./load-profile.ts";
 import { loadMachineConfig, loadProfile } from "./load-profile.ts";
 import { describeKernel } from "./describe-kernel.ts";
+import type { LoadedRelease } from "./load-release.ts";
 import { blobSource, loadRelease, loadSmallParts } from "./load-release.ts";
+import { openDescriber, sbomNote } from "./sbom-evidence.ts";
+import type { SigningOptions } from "./sign-options.ts";
+import { openSigner } from "./sign-options.ts";
+import { writeEvidence } from "./write-evidence.ts";
 
 export interface BuildOptions {
   readonly profile: string;
   readonly overrides: ProfileOverrides;
   readonly release: string | undefined;
   readonly outputDir: string;
+  /** Undefined: nothing is signed. */
+  readonly signing?: SigningOptions | undefined;
 }
 
 /** Plans and writes every output. A file has its final name only once it is complete. */
 export async function runBuild(context: CommandContext, options: BuildOptions): CommandResult {
   const store = await contextStore(context);
+  const signer = options.signing === undefined ? undefined : await openSigner(context, options.signing);
   const images = await asStep(context, "plan", () => makePlan(store, options));
   await mkdir(options.outputDir, { recursive: true }).catch((error: unknown) => {
     throw describeWriteError(error, options.outputDir);
@@ -41,18 +52,43 @@ export async function runBuild(context: CommandContext, options: BuildOptions): 
   context.reporter.note(`plan ${planId(images.plan)}`);
   context.reporter.note(describeKernel((await loadRelease(store, options.release)).release));
   const blobs = blobSource(store);
-  for (const output of images.outputs) await writeOutput(context, options, output, blobs);
+  const profile = { name: basename(images.profile.file), text: images.profile.text };
+  const facts = await findBuildFacts(
+    { profile, overrides: options.overrides },
+    images.release.release,
+    context.version,
+  );
+  const describer = openDescriber(store, images.release, blobs);
+  for (const output of images.outputs) {
+    const { plan, release } = images;
+    const prepare = (): Promise<void> => describer.prepare(plan, { plan: output.plan, layout: output.layout });
+    const written = await writeOutput(context, options.outputDir, output, { blobs, prepare });
+    const made = { output: output.plan, layout: output.layout, ...written };
+    const evidence = { store, blobs, release, plan, ...made, describer, facts, signer };
+    await writeEvidence(evidence);
+    context.reporter.note(await sbomNote(evidence));
+  }
   return undefined;
 }
 
+export interface PlannedBuild extends PlannedImages {
+  readonly release: LoadedRelease;
+  readonly profile: LoadedProfile;
+}
+
 /** Profile + Release -> Plan and layouts. Problems that a profile field causes are shown at that field. */
-export async function makePlan(store: Store, options: Omit<BuildOptions, "outputDir">): Promise<PlannedImages> {
+export async function makePlan(
+  store: Store,
+  options: Pick<BuildOptions, "profile" | "overrides" | "release">,
+): Promise<PlannedBuild> {
   const loaded = await loadProfile(options.profile, options.overrides);
-  const { release } = await loadRelease(store, options.release);
+  const found = await loadRelease(store, options.release);
+  const { release } = found;
   const machineConfig = await loadMachineConfig(store, loaded);
   const parts = await loadSmallParts(store, release);
   try {
-    return planImages(planCore(loaded.profile, release, machineConfig), loaded.profile.outputs, parts);
+    const core = planCore(loaded.profile, release, machineConfig);
+    return { ...planImages(core, loaded.profile.outputs, parts), release: found, profile: loaded };
   } catch (error) {
     if (!(error instanceof FactoryError)) throw error;
     const flag = overridingFlag(error.details.field ?? "", options.overrides);
@@ -67,21 +103,28 @@ function overridingFlag(field: string, overrides: ProfileOverrides): string | un
   return given.find(({ path }) => path === field || path.startsWith(`${field}.`))?.flag;
 }
 
+interface WriteOptions {
+  readonly blobs: BlobSource;
+  /** Called once the file is complete: work to do while it is being hashed. */
+  readonly prepare: () => Promise<void>;
+}
+
 async function writeOutput(
   context: CommandContext,
-  options: BuildOptions,
+  dir: string,
   output: PlannedOutput,
-  blobs: BlobSource,
-): Promise<void> {
+  { blobs, prepare }: WriteOptions,
+): Promise<{ readonly path: string; readonly digest: Sha256 }> {
   const { plan, layout } = output;
-  const path = join(options.outputDir, plan.file);
+  const path = join(dir, plan.file);
   const step = context.reporter.step(plan.file);
   try {
     const onProgress = (done: number, total: number): void => step.progress(done, total);
     const file = await writeImageFile({ layout, blobs, path, onProgress, signal: context.signal });
-    const digest = await file.digest;
+    const [digest] = await Promise.all([file.digest, prepare()]);
     step.done();
     context.reporter.artifact({ path, size: file.bytes, digest, kind: plan.kind });
+    return { path, digest };
   } catch (error) {
     step.failed();
     throw error;

@@ -5,7 +5,9 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import type { ProfileOverrides } from "../profile/overrides.ts";
 import { profileOptions } from "../profile/overrides.ts";
 import { EXIT_MEANINGS } from "../report/exit-code.ts";
+import { addDiff, addReproduce, addScan } from "./compare-program.ts";
 import { DEFAULT_KEYRING } from "./context.ts";
+import { addSign, addSigningOptions, addVerify, signingOptions } from "./evidence-program.ts";
 import type { CommandContext, CommandResult } from "./context.ts";
 import type { ReleaseBuildOptions } from "./release.ts";
 import type { RunOptions } from "./run.ts";
@@ -30,7 +32,21 @@ export function createProgram(context: CommandContext): Program {
   program.option("--json", "print progress and results as one JSON event a line");
   program.addHelpText("after", mainHelp());
   program.exitOverride().showHelpAfterError("(add --help for the options)");
-  const commands: readonly Add[] = [addBuild, addPlan, addRun, addRelease, addKernel, addLock, addStore, addDoctor];
+  const commands: readonly Add[] = [
+    addBuild,
+    addPlan,
+    addRun,
+    addRelease,
+    addKernel,
+    addLock,
+    addStore,
+    addVerify,
+    addSign,
+    addDiff,
+    addScan,
+    addReproduce,
+    addDoctor,
+  ];
   for (const add of commands) add(program, context, finish);
   const withJson = (command: Command): void => {
     command.option("--json", "print one JSON event a line");
@@ -53,6 +69,7 @@ ${codes.join("\n")}
 
 Environment:
   DODEKA_STORE                    the store's directory (default: dodeka in the user's cache directory)
+  DODEKA_KEY_PASSWORD             password of an encrypted signing key (else COSIGN_PASSWORD)
   DODEKA_DEBIAN_MIRROR            a Debian archive (default: the one in apt's configuration)
   DODEKA_DEBIAN_SECURITY_MIRROR   a Debian security archive (likewise)`;
 }
@@ -62,11 +79,17 @@ const addBuild: Add = (program, context, finish) => {
   command.description("build the images of a profile");
   command.option("-o, --out <dir>", "directory for the images; made when missing", "out");
   addPlanningOptions(command);
+  addSigningOptions(command);
   command.addHelpText("after", example("dodeka build metal -o out --output raw --kernel-arg quiet"));
   command.action((profile: string, values: Values) =>
     finish(
       import("./build.ts").then((m) =>
-        m.runBuild(context, { profile, ...planning(values), outputDir: String(values["out"]) }),
+        m.runBuild(context, {
+          profile,
+          ...planning(values),
+          outputDir: String(values["out"]),
+          signing: signingOptions(values),
+        }),
       ),
     ),
   );

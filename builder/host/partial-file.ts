@@ -39,13 +39,16 @@ export async function claimClone(final: string, origin: string): Promise<Partial
   return track(path, final, await open(path, "r"));
 }
 
-/** Writes a small file whole or not at all. Throws OUTPUT_UNWRITABLE, DISK_FULL. */
-export async function replaceFile(path: string, text: string): Promise<void> {
+/**
+ * Writes a small file whole or not at all; `durable` waits until it is on the medium. Throws OUTPUT_UNWRITABLE,
+ * DISK_FULL.
+ */
+export async function replaceFile(path: string, content: string | Uint8Array, durable = true): Promise<void> {
   try {
     const partial = await claimPartial(path);
     try {
-      await partial.handle.writeFile(text);
-      await partial.handle.sync();
+      await partial.handle.writeFile(content);
+      if (durable) await partial.handle.sync();
       await partial.complete();
     } catch (error) {
       await partial.discard();

@@ -13,6 +13,8 @@ export interface Settings {
   readonly debianSecurityMirror: string | undefined;
   /** Variables that Go's module download needs on this network: proxies and certificate bundles. */
   readonly goNetwork: Readonly<Record<string, string>>;
+  /** Password of an encrypted signing key: `DODEKA_KEY_PASSWORD`, else cosign's `COSIGN_PASSWORD`; it may be empty. */
+  readonly keyPassword: string | undefined;
   /** Present on a terminal that wants no colour. */
   readonly noColor: boolean;
   readonly isCi: boolean;
@@ -33,6 +35,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>> =
     debianMirror: env["DODEKA_DEBIAN_MIRROR"],
     debianSecurityMirror: env["DODEKA_DEBIAN_SECURITY_MIRROR"],
     goNetwork,
+    keyPassword: env["DODEKA_KEY_PASSWORD"] ?? env["COSIGN_PASSWORD"],
     noColor: env["NO_COLOR"] !== undefined || env["TERM"] === "dumb",
     isCi: env["CI"] !== undefined && env["CI"] !== "" && env["CI"] !== "false",
   };

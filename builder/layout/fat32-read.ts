@@ -33,6 +33,10 @@ export interface FatVolumeFound {
   readonly clusterBytes: number;
   /** Directories before what they hold, otherwise in the order on the volume. */
   readonly files: readonly FatFileFound[];
+  /** Where the root directory is. */
+  readonly rootRuns: readonly ByteRange[];
+  /** Where the tables are, one copy behind the other. */
+  readonly tables: readonly ByteRange[];
 }
 
 interface Volume {
@@ -51,7 +55,8 @@ export async function readFat32(image: ReadableImage): Promise<FatVolumeFound> {
   const volume = await openVolume(image, boot);
   const files: FatFileFound[] = [];
   let label = "";
-  const pending = [{ path: "", runs: followChain(volume, boot.getUint32(44, true), "/"), depth: 0 }];
+  const rootRuns = followChain(volume, boot.getUint32(44, true), "/");
+  const pending = [{ path: "", runs: rootRuns, depth: 0 }];
   for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
     const { path, depth, runs } = next;
     if (depth > MAX_PATH_DEPTH) throw malformed(image.name, path, depth, `at most ${MAX_PATH_DEPTH} levels`);
@@ -64,8 +69,15 @@ export async function readFat32(image: ReadableImage): Promise<FatVolumeFound> {
     }
     if (files.length > MAX_ENTRIES) throw malformed(image.name, "entries", files.length, `at most ${MAX_ENTRIES}`);
   }
-  const { clusterBytes } = volume;
-  return { label, volumeId: boot.getUint32(67, true), sectorBytes: boot.getUint16(11, true), clusterBytes, files };
+  const identity = { label, volumeId: boot.getUint32(67, true), sectorBytes: boot.getUint16(11, true) };
+  return { ...identity, clusterBytes: volume.clusterBytes, files, rootRuns, tables: tableRuns(boot) };
+}
+
+function tableRuns(boot: DataView): readonly ByteRange[] {
+  const sector = boot.getUint16(11, true);
+  const length = boot.getUint32(36, true) * sector;
+  const first = boot.getUint16(14, true) * sector;
+  return Array.from({ length: boot.getUint8(16) }, (_, i) => ({ offset: first + i * length, length }));
 }
 
 async function openVolume(image: ReadableImage, boot: DataView): Promise<Volume> {

@@ -10,7 +10,8 @@ import { bundleCertificates, packInitramfs, renderOsRelease, takeSystemdBoot } f
 import { grubAction } from "./grub.ts";
 import type { Lock, LockedPackage } from "./lock.ts";
 import { findPackage, packageOrigin } from "./lock.ts";
-import type { Part, Release, RootIdentity } from "./manifest.ts";
+import { makeInventory } from "./evidence-inventory.ts";
+import type { BareRelease, Part, Release, RootIdentity } from "./manifest.ts";
 import type { KernelChoice, ReleaseKernel } from "./release-kernel.ts";
 import { makeKernel } from "./release-kernel.ts";
 import { sealRootImage, squashfsAction } from "./root-image.ts";
@@ -43,7 +44,7 @@ export async function compileRelease(context: ActionContext, inputs: CompileInpu
   };
   const osRelease = await putBytes(store, renderOsRelease(version));
 
-  const [userland, kernel, boot, certificates, grub] = await Promise.all([
+  const [{ userland, goModules }, kernel, boot, certificates, grub] = await Promise.all([
     buildUserland(context, inputs),
     makeKernel(context, steps, lock, inputs.kernel),
     steps("systemd-boot", packages.boot, null, () => takeSystemdBoot(store, packages.boot)),
@@ -64,7 +65,16 @@ export async function compileRelease(context: ActionContext, inputs: CompileInpu
     steps("initramfs", null, { stage1, early }, () => packInitramfs(store, stage1, early)),
   ]);
   const made = { kernel, boot, grub, root, initramfs, osRelease };
-  return assemble(context, inputs, packages, made);
+  const release = await assemble(context, inputs, packages, made);
+  const inventory = await makeInventory(context, steps, {
+    release,
+    lock,
+    rootfs,
+    certificates: fileOf(certificates, "ca-certificates.crt"),
+    goSources: { moduleCache: goModules, toolboxRoot: inputs.toolbox.root, version },
+    builder: inputs.builder,
+  });
+  return { ...release, parts: { ...release.parts, inventory } };
 }
 
 /** Runs a function of ours as an action; `source` and `parameters` are what decides its result. */
@@ -83,10 +93,17 @@ function builtinSteps(context: ActionContext, builder: Sha256): BuiltinStep {
   };
 }
 
-async function buildUserland(context: ActionContext, { toolbox, network }: CompileInputs): Promise<Tree> {
+interface Userland {
+  readonly userland: Tree;
+  /** The module cache that it was compiled from. */
+  readonly goModules: string;
+}
+
+async function buildUserland(context: ActionContext, { toolbox, network }: CompileInputs): Promise<Userland> {
   const sources = await readUserlandSources(context.store);
   const goModules = await fetchGoModules(context, toolbox, sources, network);
-  return runAction(context, await userlandAction(context.store, toolbox, sources, goModules));
+  const userland = await runAction(context, await userlandAction(context.store, toolbox, sources, goModules));
+  return { userland, goModules };
 }
 
 async function makeRootImage(
@@ -115,7 +132,7 @@ async function assemble(
   { lock, version }: CompileInputs,
   packages: Packages,
   made: Made,
-): Promise<Release> {
+): Promise<BareRelease> {
   const identity = JSON.parse(
     Buffer.from(await readWholeBlob(store, fileOf(made.root, "verity.json").digest)).toString(),
   ) as RootIdentity;

@@ -32,9 +32,15 @@ export interface DebEntry {
   readonly content: AsyncIterable<Uint8Array>;
 }
 
-/** The entries of `data.tar`, in archive order. Throws ARCHIVE_HOSTILE or FORMAT_INVALID. */
-export async function* debEntries(file: string): AsyncGenerator<DebEntry, void, undefined> {
-  const member = await findDataMember(file);
+/** The two archives of a package: its files, and what it says about itself. */
+export type DebMember = "data.tar" | "control.tar";
+
+/** The entries of `data.tar` or `control.tar`, in archive order. Throws ARCHIVE_HOSTILE or FORMAT_INVALID. */
+export async function* debEntries(
+  file: string,
+  wanted: DebMember = "data.tar",
+): AsyncGenerator<DebEntry, void, undefined> {
+  const member = await findMember(file, wanted);
   const raw = createReadStream(file, { start: member.offset, end: member.offset + member.size - 1 });
   const tar = extract();
   const sink = tar as unknown as NodeJS.WritableStream;
@@ -76,7 +82,7 @@ interface Member {
   readonly size: number;
 }
 
-async function findDataMember(file: string): Promise<Member> {
+async function findMember(file: string, wanted: DebMember): Promise<Member> {
   const handle = await open(file, "r").catch((cause: unknown) => {
     throw invalid(file, "package", "a readable file", cause);
   });
@@ -91,10 +97,10 @@ async function findDataMember(file: string): Promise<Member> {
       const { name, size } = parseMember(await read(at, AR_HEADER_BYTES), file);
       const offset = at + AR_HEADER_BYTES;
       if (offset + size > length) throw invalid(file, name, `a member within ${length} bytes`);
-      if (name.startsWith("data.tar") && size > 0) return { name, offset, size };
+      if (name.startsWith(wanted) && size > 0) return { name, offset, size };
       at = offset + size + (size % 2); // members start at even offsets
     }
-    throw invalid(file, "data.tar", `one among the first ${MAX_MEMBERS} members`);
+    throw invalid(file, wanted, `one among the first ${MAX_MEMBERS} members`);
   } finally {
     await handle.close();
   }
@@ -104,17 +110,24 @@ async function findDataMember(file: string): Promise<Member> {
 function parseMember(header: string, file: string): { readonly name: string; readonly size: number } {
   const digits = header.slice(48, 58).trim();
   if (header.length !== AR_HEADER_BYTES || header.slice(58) !== "`\n" || !/^\d+$/.test(digits)) {
-    throw invalid(file, "data.tar", "an ar member with the package's files");
+    throw invalid(file, "ar header", "an ar member with the package's files");
   }
   return { name: header.slice(0, 16).trim().replace(/\/$/, ""), size: Number(digits) };
 }
 
 function decompressor(name: string, file: string): Duplex | undefined {
-  if (name === "data.tar") return undefined;
-  if (name === "data.tar.xz") return createDecompressStream();
-  if (name === "data.tar.zst") return createZstdDecompress();
-  if (name === "data.tar.gz") return createGunzip();
-  throw invalid(file, name, "data.tar with gz, xz or zst");
+  switch (name.replace(/^(data|control)\.tar/, "")) {
+    case "":
+      return undefined;
+    case ".xz":
+      return createDecompressStream();
+    case ".zst":
+      return createZstdDecompress();
+    case ".gz":
+      return createGunzip();
+    default:
+      throw invalid(file, name, "a tar archive, plain or with gz, xz or zst");
+  }
 }
 
 const TYPES: Readonly<Record<string, DebEntry["type"]>> = {

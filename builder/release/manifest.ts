@@ -19,6 +19,7 @@ export const PART_NAMES = [
   "grub-cd", //       GRUB for El Torito
   "grub-hybrid", //   GRUB's MBR code for ISO images on USB sticks
   "os-release",
+  "inventory", //     every file, its owner, and the components: what SBOMs are made of
 ] as const;
 
 export type PartName = (typeof PART_NAMES)[number];
@@ -68,6 +69,11 @@ export interface KernelFacts {
   readonly toolbox?: Sha256;
   readonly configDigest?: Sha256;
 }
+
+/** A release before its inventory was taken. */
+export type BareRelease = Omit<Release, "parts"> & {
+  readonly parts: Readonly<Record<Exclude<PartName, "inventory">, Part>>;
+};
 
 export function renderRelease(release: Release): string {
   return canonicalJson(release);

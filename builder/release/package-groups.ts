@@ -40,6 +40,7 @@ export const PACKAGE_GROUPS: readonly PackageGroup[] = [
     packages: [
       ...SHELL,
       "binutils",
+      "cosign",
       "cpio",
       "cryptsetup-bin",
       "dosfstools",

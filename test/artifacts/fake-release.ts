@@ -31,6 +31,7 @@ const PARTS: Readonly<Record<PartName, Uint8Array>> = {
   "grub-cd": patternBytes(12_345, 15),
   "grub-hybrid": grubBoot(),
   "os-release": Buffer.from("ID=dodeka\nVERSION_ID=1.2.3\n"),
+  inventory: Buffer.from("{}"),
 };
 
 /** `change` replaces parts, so that a test can see what depends on them. */

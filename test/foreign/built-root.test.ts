@@ -55,7 +55,11 @@ test("unsquashfs reads the root file system: zstd, no times, no extended attribu
   assert.match(stdout, /^Xattrs are not stored$/m);
   const list = await run("unsquashfs", "-UTC", "-lln", root);
   for (const line of list.stdout.trim().split("\n")) {
-    assert.match(line, /^(lrwxrwxrwx|drwxrwxrwt|[-d][-r][-w][-x][-r]-[-x][-r][-w][-xt]) 0\/0 +\d+ 1970-01-01 00:00 /, line);
+    assert.match(
+      line,
+      /^(lrwxrwxrwx|drwxrwxrwt|[-d][-r][-w][-x][-r]-[-x][-r][-w][-xt]) 0\/0 +\d+ 1970-01-01 00:00 /,
+      line,
+    );
   }
 });
 

@@ -7,17 +7,34 @@ import { dirname, join, normalize, relative } from "node:path";
 import { test } from "node:test";
 import { ROOT, trackedFiles } from "./tracked-files.ts";
 
-/** What each folder of builder/ may import, besides itself and errors.ts. A trailing slash allows the whole folder. */
+/** What sbom/ and each folder of builder/ may import, besides itself and errors.ts. A trailing slash allows the whole folder. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   layout: [],
   profile: ["report/markdown-table.ts"],
   report: [],
   plan: ["layout/", "profile/"],
+  sbom: ["layout/", "plan/"],
   encode: ["layout/"],
   artifacts: ["encode/", "plan/", "layout/", "profile/"],
+  compare: ["layout/"],
+  scan: ["layout/", "evidence/json.ts", "release/debian-version.ts"],
   host: ["encode/", "layout/"],
-  release: ["host/", "encode/", "layout/", "plan/canonical-json.ts"],
-  commands: ["artifacts/", "release/", "host/", "encode/", "plan/", "layout/", "profile/", "report/"],
+  evidence: ["encode/", "plan/", "layout/", "profile/"],
+  release: ["../sbom/", "compare/", "host/", "encode/", "layout/", "plan/canonical-json.ts"],
+  commands: [
+    "../sbom/",
+    "artifacts/",
+    "compare/",
+    "evidence/",
+    "release/",
+    "scan/",
+    "host/",
+    "encode/",
+    "plan/",
+    "layout/",
+    "profile/",
+    "report/",
+  ],
 };
 
 interface Import {
@@ -35,14 +52,16 @@ function importsOf(file: string): readonly Import[] {
 }
 
 function isAllowed({ from, to }: Import): boolean {
-  const folder = from.split("/")[0] ?? "";
+  const isSbom = from.startsWith("../sbom/");
+  const folder = isSbom ? "sbom" : (from.split("/")[0] ?? "");
+  if (isSbom && to.startsWith("../sbom/")) return true;
   if (!from.includes("/")) return !to.startsWith("../");
   if (to === "errors.ts" || to.startsWith(`${folder}/`)) return true;
   return (ALLOWED[folder] ?? []).some((rule) => (rule.endsWith("/") ? to.startsWith(rule) : to === rule));
 }
 
 const imports = trackedFiles()
-  .filter((f) => /^builder\/.*\.ts$/.test(f))
+  .filter((f) => /^(builder|sbom)\/.*\.ts$/.test(f))
   .flatMap(importsOf);
 
 test("imports point downward", () => {
@@ -57,5 +76,7 @@ test("a forbidden import is noticed", () => {
   assert.equal(isAllowed({ from: "layout/gpt.ts", to: "host/store.ts" }), false);
   assert.equal(isAllowed({ from: "host/store.ts", to: "commands/build.ts" }), false);
   assert.equal(isAllowed({ from: "commands/build.ts", to: "../test/foreign/judge.ts" }), false);
+  assert.equal(isAllowed({ from: "../sbom/spdx.ts", to: "host/store.ts" }), false);
+  assert.equal(isAllowed({ from: "layout/gpt.ts", to: "../sbom/spdx.ts" }), false);
   assert.equal(isAllowed({ from: "artifacts/iso.ts", to: "layout/gpt.ts" }), true);
 });

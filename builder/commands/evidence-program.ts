@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line of evidence: `verify`, `sign`, and the signing options that `build` has too.
+import type { Command } from "commander";
+import type { CommandContext, CommandResult } from "./context.ts";
+import { FactoryError } from "../errors.ts";
+import type { SigningOptions } from "./sign-options.ts";
+
+type Values = Readonly<Record<string, unknown>>;
+type Finish = (result: CommandResult) => Promise<void>;
+
+export function addVerify(program: Command, context: CommandContext, finish: Finish): void {
+  const command = program.command("verify").argument("<file...>", "artifacts; their evidence lies beside them");
+  command.description("check artifacts against their evidence, offline, and say what that proves");
+  const collect = (key: string, keys: readonly string[]): readonly string[] => [...keys, key];
+  command.option("--key <file>", "trust signatures of this public key; may be given more than once", collect, []);
+  command.option("--policy <file>", "whom to trust and what to require; YAML");
+  command.addHelpText("after", "\nExample:\n  dodeka verify out/metal-amd64.iso --key release.pub");
+  command.action((files: string[], values: Values) =>
+    finish(
+      import("./verify.ts").then((m) =>
+        m.runVerify(context, {
+          files,
+          policy: values["policy"] as string | undefined,
+          keys: values["key"] as readonly string[],
+        }),
+      ),
+    ),
+  );
+}
+
+export function addSign(program: Command, context: CommandContext, finish: Finish): void {
+  const command = program.command("sign").argument("<file...>", "artifacts; documents beside them are signed too");
+  command.description("sign artifacts and the evidence beside them");
+  addSigningOptions(command);
+  command.addHelpText("after", "\nExample:\n  dodeka sign out/metal-amd64.iso --sign-key cosign.key");
+  command.action((files: string[], values: Values) =>
+    finish(
+      import("./sign.ts").then((m) => {
+        const signing = signingOptions(values);
+        if (signing === undefined)
+          throw wrongOptions("neither", "--sign-key, or --identity-token-file and --fulcio-url");
+        return m.runSign(context, files, signing);
+      }),
+    ),
+  );
+}
+
+export function addSigningOptions(command: Command): void {
+  command.option("--sign-key <file>", "sign with this private key: PEM (P-256, RSA) or cosign's");
+  command.option("--key-password-file <file>", "its password (else DODEKA_KEY_PASSWORD or COSIGN_PASSWORD)");
+  command.option("--identity-token-file <file>", "sign without a key: an OpenID Connect token for Fulcio");
+  command.option("--fulcio-url <url>", "certificate authority for it");
+  command.option("--rekor-url <url>", "transparency log for it");
+  command.option("--timestamp-url <url>", "timestamp authority for it");
+}
+
+/** Undefined when nothing is to be signed. Throws USAGE for options that do not go together. */
+export function signingOptions(values: Values): SigningOptions | undefined {
+  const text = (name: string): string | undefined => values[name] as string | undefined;
+  const [file, passwordFile] = [text("signKey"), text("keyPasswordFile")];
+  const [tokenFile, fulcioUrl] = [text("identityTokenFile"), text("fulcioUrl")];
+  const [rekorUrl, timestampUrl] = [text("rekorUrl"), text("timestampUrl")];
+  const isKeyless = [tokenFile, fulcioUrl, rekorUrl, timestampUrl].some((value) => value !== undefined);
+  if (file !== undefined && isKeyless) throw wrongOptions("both", "a key or an identity, not both");
+  if (file !== undefined) return { kind: "key", file, passwordFile };
+  if (passwordFile !== undefined) throw wrongOptions("--key-password-file", "--sign-key with it");
+  if (!isKeyless) return undefined;
+  if (tokenFile === undefined || fulcioUrl === undefined)
+    throw wrongOptions("one of them", "--identity-token-file and --fulcio-url together");
+  return { kind: "keyless", tokenFile, fulcioUrl, rekorUrl, timestampUrl };
+}
+
+function wrongOptions(found: string, expected: string): FactoryError {
+  return new FactoryError({ code: "USAGE", field: "signing", found, expected, fix: "correct the options" });
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// The producers of provenance and signatures: what `build` writes beside each artifact after its SBOMs.
+import { statementBytes } from "../evidence/attest.ts";
+import { renderBundle, signArtifact, signStatement } from "../evidence/bundle.ts";
+import type { Signer } from "../evidence/bundle.ts";
+import { SIGNATURE_SUFFIX, STATEMENT_KINDS, attestationSuffix, documentSuffix } from "../evidence/kinds.ts";
+import { provenanceStatement } from "../evidence/provenance.ts";
+import type { Subject } from "../evidence/statement.ts";
+import { renderStatement } from "../evidence/statement.ts";
+import { sha256 } from "../layout/digest.ts";
+import type { EvidenceContext, EvidenceProducer } from "./write-evidence.ts";
+
+/** After the SBOMs, which it names by digest. */
+export const PROVENANCE_PRODUCER: EvidenceProducer = {
+  suffix: documentSuffix("provenance"),
+  make: async (context, made) => renderStatement(provenanceStatement(provenanceRequest(context, made))),
+};
+
+/** After every document. Each gives nothing when there is no signer. */
+export const SIGNATURE_PRODUCERS: readonly EvidenceProducer[] = [
+  SIGNATURE_SUFFIX,
+  ...STATEMENT_KINDS.map(attestationSuffix),
+].map((suffix) => ({
+  suffix,
+  make: async ({ signer, output, digest }, made) =>
+    signer === undefined ? undefined : makeSignature(suffix, { name: output.file, digest }, made, signer),
+}));
+
+/** The bundle of this suffix; undefined when there is no document that it would be about. */
+export async function makeSignature(
+  suffix: string,
+  subject: Subject,
+  documents: ReadonlyMap<string, Uint8Array>,
+  signer: Signer,
+): Promise<string | undefined> {
+  if (suffix === SIGNATURE_SUFFIX) return renderBundle(await signArtifact(subject.digest, signer));
+  const kind = STATEMENT_KINDS.find((known) => attestationSuffix(known) === suffix);
+  const document = kind === undefined ? undefined : documents.get(documentSuffix(kind));
+  if (kind === undefined || document === undefined) return undefined;
+  const file = `${subject.name}${documentSuffix(kind)}`;
+  return renderBundle(await signStatement(statementBytes(kind, subject, document, file), signer));
+}
+
+function provenanceRequest(
+  context: EvidenceContext,
+  made: ReadonlyMap<string, Buffer>,
+): Parameters<typeof provenanceStatement>[0] {
+  const { output, digest, plan, release, facts } = context;
+  const sboms = ["cdx", "spdx"] as const;
+  const byproducts = sboms.flatMap((kind) => {
+    const bytes = made.get(documentSuffix(kind));
+    return bytes === undefined ? [] : [{ name: `${output.file}${documentSuffix(kind)}`, digest: sha256(bytes) }];
+  });
+  const { version, parts } = release.release;
+  const subject = { name: output.file, digest };
+  return { ...facts, subject, plan, byproducts, release: { digest: release.digest, version, parts } };
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The components of a CycloneDX SBOM as a table from package to version, for comparison. Spec: CycloneDX 1.6,
+// "components". Left out: components nested in components of components beyond 16 levels; the SBOM is not validated.
+
+const MAX_LEVELS = 16;
+
+/** `bom` is the parsed document. Names without version: `pkg:deb/debian/grub-common`, or the component's own name. */
+export function componentTable(bom: unknown): ReadonlyMap<string, string> {
+  const table = new Map<string, string>();
+  const visit = (value: unknown, level: number): void => {
+    if (!Array.isArray(value) || level > MAX_LEVELS) return;
+    for (const component of value) {
+      if (!isRecord(component)) continue;
+      const name = packageName(component);
+      const version = text(component["version"]) ?? firstHash(component["hashes"]) ?? "(no version)";
+      const known = table.get(name);
+      if (known === undefined) table.set(name, version);
+      else if (!known.split(", ").includes(version)) table.set(name, [...known.split(", "), version].sort().join(", "));
+      visit(component["components"], level + 1);
+    }
+  };
+  if (isRecord(bom)) visit(bom["components"], 0);
+  return table;
+}
+
+function packageName(component: Readonly<Record<string, unknown>>): string {
+  const purl = text(component["purl"]);
+  if (purl !== undefined) return purl.replace(/[@?#].*$/, "");
+  const group = text(component["group"]);
+  const name = text(component["name"]) ?? "(no name)";
+  return `${text(component["type"]) ?? "component"} ${group === undefined ? "" : `${group}/`}${name}`;
+}
+
+function firstHash(hashes: unknown): string | undefined {
+  const first: unknown = Array.isArray(hashes) ? hashes[0] : undefined;
+  if (!isRecord(first)) return undefined;
+  return `${text(first["alg"]) ?? "hash"}:${text(first["content"]) ?? ""}`;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// What lies beside an artifact, by kind: file names and in-toto predicate types. One table for writers and verifiers, so
+// that a statement of one kind can never stand in for another.
+// Spec: in-toto attestation spec/v1/predicate.md; slsa.dev/spec/v1.0/provenance; cyclonedx.org; spdx.dev.
+
+/** Statements about an artifact, in the order in which they are made and checked. */
+export const STATEMENT_KINDS = ["cdx", "spdx", "provenance", "boot-test"] as const;
+export type StatementKind = (typeof STATEMENT_KINDS)[number];
+
+export const PREDICATE_TYPES: Readonly<Record<StatementKind, string>> = {
+  cdx: "https://cyclonedx.org/bom",
+  spdx: "https://spdx.dev/Document",
+  provenance: "https://slsa.dev/provenance/v1",
+  "boot-test": "urn:dodeka:boot-test:v1",
+};
+
+/** What a policy may require, and what a report says was checked. */
+export const CHECK_KINDS = ["checksum", "signature", "cdx", "spdx", "provenance", "boot-test"] as const;
+export type CheckKind = (typeof CHECK_KINDS)[number];
+
+/** Follow the artifact's file name. */
+export const CHECKSUM_SUFFIX = ".sha256";
+export const SIGNATURE_SUFFIX = ".sigstore.json";
+
+/** The readable document: an SBOM as it is, the others as in-toto statements. */
+export function documentSuffix(kind: StatementKind): string {
+  return `.${kind}.json`;
+}
+
+/** The signed in-toto statement, as a sigstore bundle. */
+export function attestationSuffix(kind: StatementKind): string {
+  return `.${kind}${SIGNATURE_SUFFIX}`;
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// A small artifact with everything that may lie beside it, signed and trusted.
+import { createVerify, generateKeyPairSync } from "node:crypto";
+import { statementBytes } from "../../builder/evidence/attest.ts";
+import { bootTestStatement } from "../../builder/evidence/boot-test.ts";
+import { NO_WITNESS, renderBundle, signArtifact, signStatement } from "../../builder/evidence/bundle.ts";
+import type { Signer } from "../../builder/evidence/bundle.ts";
+import type { EvidenceSet } from "../../builder/evidence/checks.ts";
+import { keyHint } from "../../builder/evidence/key-source.ts";
+import { STATEMENT_KINDS, attestationSuffix, documentSuffix } from "../../builder/evidence/kinds.ts";
+import { privateKeySource } from "../../builder/evidence/pem-key.ts";
+import type { ProvenanceRequest } from "../../builder/evidence/provenance.ts";
+import { provenanceStatement } from "../../builder/evidence/provenance.ts";
+import { renderStatement } from "../../builder/evidence/statement.ts";
+import type { TrustedSigner } from "../../builder/evidence/verify-bundle.ts";
+import { sha256 } from "../../builder/layout/digest.ts";
+import type { Plan } from "../../builder/plan/plan.ts";
+
+export const ARTIFACT: Buffer = Buffer.from("console=ttyS0 panic=30");
+export const NAME = "cmdline-metal-amd64";
+
+const blob = { digest: sha256("part"), size: 4 };
+
+export const PLAN: Plan = {
+  format: 1,
+  seed: sha256("seed"),
+  core: {
+    version: "0.1.0",
+    platform: "metal",
+    arch: "amd64",
+    epochSeconds: 1_795_140_670,
+    kernel: { release: "6.12.117", nxCompatible: true },
+    root: { hash: sha256("root"), dataBlocks: 7 },
+    parts: {
+      kernel: blob,
+      initramfs: blob,
+      root: blob,
+      "uki-stub": blob,
+      "systemd-boot": blob,
+      "grub-boot": blob,
+      "grub-core": blob,
+      "grub-cd": blob,
+      "grub-hybrid": blob,
+      "os-release": blob,
+    },
+    commandLine: ARTIFACT.toString(),
+    machineConfig: null,
+    disk: { espBytes: 536_870_912, sectorBytes: 512 },
+  },
+  outputs: [{ kind: "cmdline", file: NAME, size: ARTIFACT.length, text: ARTIFACT.toString() }],
+};
+
+export function provenanceRequest(artifact: Uint8Array = ARTIFACT): ProvenanceRequest {
+  return {
+    subject: { name: NAME, digest: sha256(artifact) },
+    plan: PLAN,
+    profile: { name: "metal.yaml", text: "format: 1\nname: metal\n" },
+    overrides: { outputs: ["cmdline"] },
+    release: {
+      digest: sha256("release"),
+      version: "0.1.0",
+      parts: { kernel: { ...blob, licence: "GPL-2.0-only", origin: ["deb:linux-image@6.12.117-1"] } },
+    },
+    packages: [
+      { name: "libstdc++6", version: "2:14.2.0-19+b1", arch: "amd64", path: "pool/l.deb", sha256: sha256("deb") },
+    ],
+    sources: [{ name: "package-lock.json", digest: sha256("lock") }],
+    builder: { dodeka: "0.1.0", node: { version: "24.21.0", sha512: "ab".repeat(64) } },
+    byproducts: [],
+  };
+}
+
+export function cycloneDx(artifact: Uint8Array, coverage: string = "99.5%"): object {
+  return {
+    bomFormat: "CycloneDX",
+    specVersion: "1.6",
+    metadata: {
+      component: {
+        name: NAME,
+        hashes: [{ alg: "SHA-256", content: sha256(artifact) }],
+        properties: [{ name: "dodeka:coverage", value: coverage }],
+      },
+    },
+    components: [{ name: "linux" }],
+  };
+}
+
+export function spdx(artifact: Uint8Array): object {
+  return {
+    spdxVersion: "SPDX-2.3",
+    packages: [{ SPDXID: "SPDXRef-a", checksums: [{ algorithm: "SHA256", checksumValue: sha256(artifact) }] }],
+    relationships: [
+      { spdxElementId: "SPDXRef-DOCUMENT", relationshipType: "DESCRIBES", relatedSpdxElement: "SPDXRef-a" },
+    ],
+  };
+}
+
+/** A fresh P-256 key as signer and as what a policy trusts. */
+export function keyPair(name: string): { signer: Signer; trusted: TrustedSigner } {
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const key = privateKeySource(privateKey, name);
+  const trusted: TrustedSigner = { kind: "key", name, publicKey: key.publicKey, hint: keyHint(key.publicKey) };
+  return { signer: { key, certificate: undefined, witness: NO_WITNESS }, trusted };
+}
+
+/** All files of evidence by suffix. */
+export async function makeEvidence(signer: Signer, artifact: Buffer = ARTIFACT): Promise<Map<string, Buffer>> {
+  const subject = { name: NAME, digest: sha256(artifact) };
+  const [cdx, spdxText] = [cycloneDx(artifact), spdx(artifact)].map((document) => JSON.stringify(document));
+  const byproducts = [
+    { name: `${NAME}.cdx.json`, digest: sha256(cdx ?? "") },
+    { name: `${NAME}.spdx.json`, digest: sha256(spdxText ?? "") },
+  ];
+  const machine = { firmware: "uefi", attachment: "disk", memoryMib: 1024, accelerator: "tcg" } as const;
+  const seen = { phases: ["stage1", "init"], readyLine: "dodeka: ready", log: sha256("log") };
+  const files = new Map<string, Buffer>([
+    [".sha256", Buffer.from(`${subject.digest}  ${NAME}\n`)],
+    [".cdx.json", Buffer.from(cdx ?? "")],
+    [".spdx.json", Buffer.from(spdxText ?? "")],
+    [
+      ".provenance.json",
+      Buffer.from(renderStatement(provenanceStatement({ ...provenanceRequest(artifact), byproducts }))),
+    ],
+    [".boot-test.json", Buffer.from(renderStatement(bootTestStatement(subject, { machine, seen })))],
+    [".sigstore.json", Buffer.from(renderBundle(await signArtifact(subject.digest, signer)))],
+  ]);
+  for (const kind of STATEMENT_KINDS) {
+    const payload = statementBytes(kind, subject, files.get(documentSuffix(kind)) ?? Buffer.alloc(0), kind);
+    files.set(attestationSuffix(kind), Buffer.from(renderBundle(await signStatement(payload, signer))));
+  }
+  return files;
+}
+
+/** As a verifier reads it: each call with a Verify of its own, since one gives one verdict. */
+export function evidenceSet(files: ReadonlyMap<string, Uint8Array>, artifact: Buffer = ARTIFACT): EvidenceSet {
+  const verify = createVerify("sha256");
+  verify.update(artifact);
+  return { name: NAME, size: artifact.length, artifact: { digest: sha256(artifact), verify }, files };
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tools that know nothing of our inventory walk what is really in an image, and the SBOM must say the same: unsquashfs and
+// cpio list every file, mtools the ESP, ukify the sections, and Go's own tool the modules of each binary.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import {
+  copyFileSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { after, before, test } from "node:test";
+import { makePlan } from "../../builder/commands/build.ts";
+import { blobSource } from "../../builder/commands/load-release.ts";
+import { openDescriber } from "../../builder/commands/sbom-evidence.ts";
+import { writeImageFile } from "../../builder/host/image-file.ts";
+import { runInSandbox } from "../../builder/host/sandbox.ts";
+import { readSettings } from "../../builder/host/settings.ts";
+import { blobPath, openStore } from "../../builder/host/store.ts";
+import { GO_ENV, GO_PROGRAM } from "../../builder/release/userland.ts";
+import { toCycloneDx } from "../../sbom/cyclonedx.ts";
+import type { ComponentModel, ModelFile } from "../../sbom/model.ts";
+import { coverageOf } from "../../sbom/model.ts";
+import type { CycloneDx } from "../sbom/references.ts";
+import { cycloneDxProblems } from "../sbom/references.ts";
+import { judge, openBox } from "./judge.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "sbom-"));
+after(() => rmSync(dir, { recursive: true, force: true }));
+
+let model: ComponentModel;
+let espOffset = 0;
+const iso = join(dir, "metal.iso");
+
+before(async () => {
+  const store = await openStore(readSettings().storeDir);
+  const blobs = blobSource(store);
+  const images = await makePlan(store, { profile: "metal", overrides: { outputs: ["iso"] }, release: undefined });
+  const [output] = images.outputs;
+  assert.ok(output?.plan.kind === "iso");
+  espOffset = output.plan.partitions[0]?.offset ?? 0;
+  const file = await writeImageFile({ layout: output.layout, blobs, path: iso });
+  model = await openDescriber(store, images.release, blobs).describe(images.plan, output, await file.digest);
+  const { parts } = images.release.release;
+  for (const name of ["root", "initramfs"] as const)
+    copyFileSync(blobPath(store, parts[name].digest), join(dir, name === "root" ? "root.img" : "initramfs.zst"));
+});
+
+/** `path sha256 mode` of each file, `path -> target` of each symlink, sorted. */
+function walk(root: string): readonly string[] {
+  const entries = readdirSync(root, { recursive: true, withFileTypes: true });
+  const lines = entries.flatMap((entry) => {
+    const path = join(entry.parentPath, entry.name);
+    const name = relative(root, path);
+    if (entry.isSymbolicLink()) return [`${name} -> ${readlinkSync(path)}`];
+    if (!entry.isFile()) return [];
+    return [`${name} ${sha256(readFileSync(path))} ${(lstatSync(path).mode & 0o7777).toString(8)}`];
+  });
+  return lines.sort();
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** What the SBOM lists behind the container whose path matches. */
+function listed(container: RegExp): readonly string[] {
+  const inside = model.files.flatMap((file: ModelFile) => {
+    const found = container.exec(file.path);
+    if (found === null) return [];
+    const name = file.path.slice(found[0].length);
+    return file.target === null ? [`${name} ${file.sha256} ${file.mode?.toString(8)}`] : [`${name} -> ${file.target}`];
+  });
+  return inside.sort();
+}
+
+test("the root image holds the files that the SBOM lists, and no other", async () => {
+  const run = await judge();
+  const { exitCode, stderr } = await run(
+    ["unsquashfs", "-q", "-n", "-d", join(dir, "root"), join(dir, "root.img")],
+    [dir],
+  );
+  assert.equal(exitCode, 0, stderr);
+  const found = walk(join(dir, "root"));
+  assert.ok(found.length > 100, `only ${found.length} files`);
+  assert.deepEqual(found, listed(/^esp\/dodeka\/[^/]+\.root!/));
+});
+
+test("the initramfs holds the files that the SBOM lists, and no other", async () => {
+  const run = await judge();
+  const out = join(dir, "initramfs");
+  mkdirSync(out);
+  // Device nodes cannot be made without privileges; they hold no bytes.
+  const script =
+    'zstd -qdc "$1/initramfs.zst" > "$1/initramfs.cpio" && cd "$1/initramfs" && cpio -idm --quiet -f dev/console < ../initramfs.cpio';
+  const { exitCode, stderr } = await run(["bash", "-c", script, "bash", dir], [dir]);
+  assert.equal(exitCode, 0, stderr);
+  const found = walk(out);
+  assert.ok(found.length > 50, `only ${found.length} files`);
+  assert.deepEqual(found, listed(/^esp\/EFI\/Linux\/[^/!]+!\.initrd!base!/));
+});
+
+test("every file of the ESP is in the SBOM with its bytes", async () => {
+  const run = await judge();
+  const image = `${iso}@@${espOffset}`;
+  const out = join(dir, "esp");
+  mkdirSync(out);
+  const copied = await run(["mcopy", "-s", "-n", "-i", image, "::/", out], [dir]);
+  assert.equal(copied.exitCode, 0, copied.stderr);
+  const withoutMode = (line: string): string => line.replace(/ [0-7]+$/, "");
+  const wanted = model.files.filter((f) => /^esp\/[^!]+$/.test(f.path)).map((f) => `${f.path.slice(4)} ${f.sha256}`);
+  assert.deepEqual(walk(out).map(withoutMode), wanted.sort());
+});
+
+test("ukify reads the sections that the SBOM lists", async () => {
+  const run = await judge();
+  const uki = walkFor(join(dir, "esp"), /\.efi$/, "Linux");
+  const { exitCode, stdout, stderr } = await run(["ukify", "inspect", uki, "--json=short"], [dir]);
+  assert.equal(exitCode, 0, stderr);
+  const sections = JSON.parse(stdout) as Readonly<Record<string, { readonly sha256: string }>>;
+  for (const name of [".linux", ".osrel", ".cmdline", ".uname"]) {
+    const file = model.files.find((f) => f.path.startsWith("esp/EFI/Linux/") && f.path.endsWith(`!${name}`));
+    assert.equal(file?.sha256, sections[name]?.sha256, name);
+  }
+});
+
+function walkFor(root: string, name: RegExp, folder: string): string {
+  const entries = readdirSync(root, { recursive: true, withFileTypes: true });
+  const found = entries.find((e) => e.isFile() && name.test(e.name) && e.parentPath.endsWith(folder));
+  assert.ok(found !== undefined, `no ${String(name)} below ${folder}`);
+  return join(found.parentPath, found.name);
+}
+
+test("go names the modules of each binary as the SBOM does", async () => {
+  const box = await openBox("compile");
+  const binaries = model.files.filter((f) => f.owner.startsWith("binary:"));
+  assert.equal(binaries.length, 3);
+  for (const { path, owner } of binaries) {
+    const inside = path.includes("!.initrd!") ? "initramfs" : "root";
+    const file = join(dir, inside, path.slice(path.lastIndexOf("!") + 1));
+    const binds = [{ host: dir, inside: dir, writable: false }];
+    const command = { argv: [GO_PROGRAM, "version", "-m", file], env: GO_ENV, binds };
+    const { exitCode, stdout, stderr } = await runInSandbox(box.root, command, { timeoutMs: 60_000 });
+    assert.equal(exitCode, 0, stderr);
+    const rows = stdout.split("\n").map((line) => line.split("\t").slice(1));
+    const wanted = rows.filter(([kind]) => kind === "dep").map(([, name, version, sum]) => `${name} ${version} ${sum}`);
+    const ids = model.components.find((c) => c.id === owner)?.dependsOn ?? [];
+    const modules = model.components.filter((c) => ids.includes(c.id) && c.name !== "stdlib");
+    assert.deepEqual(modules.map((m) => `${m.name} ${m.version} ${m.facts["go:sum"]}`).sort(), wanted.sort(), owner);
+    const [, goVersion] = /: go([0-9.]+)/.exec(stdout) ?? [];
+    assert.ok(
+      model.components.some((c) => c.name === "stdlib" && c.version === goVersion),
+      goVersion,
+    );
+  }
+});
+
+test("the SBOM covers all of the image", () => {
+  assert.equal(coverageOf(model).percent, 100);
+  assert.deepEqual(model.waived, []);
+  assert.deepEqual(cycloneDxProblems(JSON.parse(toCycloneDx(model)) as CycloneDx), []);
+});
