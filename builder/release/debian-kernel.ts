@@ -70,7 +70,8 @@ export async function unpackDebianKernel(store: Store, entry: LockedPackage, lis
     config: await fileNode(store, bytesOf(files, `boot/config-${release}`)),
   };
   for (const set of ["initramfs", "root"] as const) {
-    const names = set === "initramfs" ? [...lists.initramfs, ...lists.load] : lists.root;
+    const early = [...lists.initramfs, ...lists.load];
+    const names = set === "initramfs" ? early : [...early, ...lists.root]; // a disk may be plugged in later too
     const chosen = await chooseModules(names, set, builtin, modules.find);
     const put = async (path: string, bytes: Uint8Array | string): Promise<void> => {
       tree[`${set}/lib/modules/${release}/${path}`] = await fileNode(store, bytes);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A release of small made-up parts that the layout writers accept: they are shaped like the real ones and do nothing.
 // Frozen: the golden plans follow from it.
+import { canonicalJson } from "../../builder/plan/canonical-json.ts";
+import { createHash } from "node:crypto";
 import { putFields } from "../../builder/layout/bytes.ts";
 import type { BlobRef, Sha256 } from "../../builder/layout/digest.ts";
 import { sha256 } from "../../builder/layout/digest.ts";
@@ -8,6 +10,8 @@ import type { SmallParts } from "../../builder/artifacts/small-parts.ts";
 import { SMALL_PARTS } from "../../builder/artifacts/small-parts.ts";
 import type { BlobSource } from "../../builder/encode/read-layout.ts";
 import type { Part, PartName, Release } from "../../builder/release/manifest.ts";
+import type { FileDigests, Inventory } from "../../sbom/inventory.ts";
+import { component } from "../sbom/model-samples.ts";
 import { patternBytes } from "../layout/layout-image.ts";
 import { sampleStub } from "../layout/pe-samples.ts";
 
@@ -19,7 +23,7 @@ export interface FakeRelease {
   readonly source: BlobSource;
 }
 
-const PARTS: Readonly<Record<PartName, Uint8Array>> = {
+const PARTS: Readonly<Record<Exclude<PartName, "inventory">, Uint8Array>> = {
   kernel: patternBytes(100_001, 11),
   "kernel-config": Buffer.from("CONFIG_FAKE=y\n"),
   initramfs: patternBytes(50_003, 12),
@@ -31,12 +35,12 @@ const PARTS: Readonly<Record<PartName, Uint8Array>> = {
   "grub-cd": patternBytes(12_345, 15),
   "grub-hybrid": grubBoot(),
   "os-release": Buffer.from("ID=dodeka\nVERSION_ID=1.2.3\n"),
-  inventory: Buffer.from("{}"),
 };
 
 /** `change` replaces parts, so that a test can see what depends on them. */
 export function fakeRelease(change: Partial<Record<PartName, Uint8Array>> = {}): FakeRelease {
-  const bytes = { ...PARTS, ...change };
+  const contents = { ...PARTS, ...change };
+  const bytes: Record<PartName, Uint8Array> = { inventory: inventoryOf(contents), ...contents };
   const ref = (name: PartName): BlobRef => ({ digest: sha256(bytes[name]), size: bytes[name].length });
   const names = Object.keys(bytes) as PartName[];
   const partOf = (name: PartName): Part => ({ ...ref(name), licence: "Apache-2.0", origin: [`fake:${name}`] });
@@ -62,6 +66,24 @@ export function fakeRelease(change: Partial<Record<PartName, Uint8Array>> = {}):
   };
 }
 
+/** Every part belongs to one component; the images are said to hold no files. */
+function inventoryOf(contents: Readonly<Record<string, Uint8Array>>): Uint8Array {
+  const system = component("fake:os", { kind: "operating-system" });
+  const parts = Object.entries(contents).map(([name, content]) => [name, { ...digestsOf(content), owner: system.id }]);
+  const inventory: Inventory = {
+    format: 1,
+    version: "1.2.3",
+    system: system.id,
+    parts: Object.fromEntries(parts) as Inventory["parts"],
+    files: [],
+    components: [system],
+    formulation: [],
+    licences: {},
+    waived: [],
+  };
+  return Buffer.from(canonicalJson(inventory));
+}
+
 /** 512 bytes that pass for GRUB's boot.img and boot_hybrid.img. */
 function grubBoot(): Uint8Array {
   const image = patternBytes(512, 16);
@@ -83,4 +105,8 @@ function grubCore(): Uint8Array {
     ["rawLength", 532, "u16le", 0],
   ]);
   return image;
+}
+
+function digestsOf(content: Uint8Array): FileDigests {
+  return { sha256: sha256(content), sha1: createHash("sha1").update(content).digest("hex"), size: content.length };
 }

@@ -5,7 +5,7 @@ import { execFile } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -52,7 +52,9 @@ describe("a build that succeeds", { concurrency: 2 }, () => {
       ["metal-amd64.raw", "metal-amd64.iso", "metal-amd64-uki.efi"].map((n) => join("out", n)),
     );
     for (const { path, digest } of made) assert.equal(digestOf(join(cwd, path)), digest);
-    assert.equal(readdirSync(join(cwd, "out")).length, 3);
+    const beside = ["", ".cdx.json", ".provenance.json", ".sha256", ".spdx.json"];
+    const names = made.flatMap(({ path }) => beside.map((suffix) => `${basename(path)}${suffix}`));
+    assert.deepEqual(readdirSync(join(cwd, "out")).toSorted(), names.toSorted());
   });
 
   test("prints sizes and digests for people", async () => {
