@@ -7,6 +7,7 @@ import { ZSTD_MAGIC, inflateZstd, zstdFrameBytes } from "../compare/bounded-zstd
 import { readCpio } from "../compare/cpio-read.ts";
 import { bytesImage } from "../compare/sub-image.ts";
 import { viewOf } from "../layout/bytes.ts";
+import { roundUp } from "../layout/extent.ts";
 import type { BlobRef } from "../layout/digest.ts";
 import { sha256 } from "../layout/digest.ts";
 import type { FileDigests } from "../../sbom/inventory.ts";
@@ -52,7 +53,7 @@ export async function initramfsFiles(store: Store, blob: BlobRef): Promise<reado
     const length = await zstdFrameBytes(packed, at);
     const bytes = inflateZstd(await packed.read(at, length), MAX_UNPACKED_BYTES, "initramfs");
     for (const file of await archiveFiles(bytes)) found.set(file.path, file);
-    at += length;
+    at = roundUp(at + length, 4); // the next archive starts at a multiple of 4
   }
   return [...found.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
 }

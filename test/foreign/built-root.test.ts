@@ -2,13 +2,14 @@
 // veritysetup and unsquashfs judge the root image; zstd and cpio the initramfs. Together they hold exactly the programs
 // that we know of, all static.
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { test } from "node:test";
 import { VERITY_BLOCK_BYTES } from "../../builder/layout/verity.ts";
 import { buildImages } from "./built-images.ts";
 import type { JudgeResult } from "./judge.ts";
 import { judge } from "./judge.ts";
+import { unpackInitramfs } from "./unpack-initramfs.ts";
 
 const images = await buildImages(["root", "initramfs"]);
 const { core } = images;
@@ -72,45 +73,13 @@ test("the root image holds exactly its programs, all static", async () => {
 
 test("the initramfs holds exactly its program, static, and one link to it that starts it", async () => {
   const tree = join(images.dir, "initramfs");
-  const listing = await unpackInitramfs(tree);
+  const bytes = readFileSync(images.path("initramfs")).subarray(0, core.parts.initramfs.size);
+  const listing = await unpackInitramfs(await judge(), bytes, images.dir, tree);
   await checkPrograms(tree, INITRAMFS_PROGRAMS);
   const links = listing.filter((line) => line.startsWith("l"));
   assert.equal(links.length, 1);
   assert.match(links[0] ?? "", / init -> stage1$/);
 });
-
-/** $1: folder, $2: a frame, with up to three zeros behind it that the kernel would skip. */
-const UNPACK = `
-set -o pipefail
-cd "$1"
-for _ in 1 2 3; do zstd -tq "$2" 2>/dev/null && break; truncate -s -1 "$2"; done
-zstd -dqc "$2" | cpio -itv --quiet
-zstd -dqc "$2" | cpio -idm --quiet -f dev/console
-`;
-
-/** Unpacks frame after frame as the kernel does, and returns the long listing of every archive. */
-async function unpackInitramfs(tree: string): Promise<readonly string[]> {
-  const bytes = readFileSync(images.path("initramfs")).subarray(0, core.parts.initramfs.size);
-  mkdirSync(tree);
-  // cpio stops at the first trailer, zstd at zeros between frames: so each frame goes through both by itself.
-  const listing: string[] = [];
-  for (const [index, frame] of splitFrames(bytes).entries()) {
-    const file = join(images.dir, `frame-${index}.zst`);
-    writeFileSync(file, frame);
-    const { stdout, stderr } = await run("bash", "-c", UNPACK, "-", tree, file);
-    assert.equal(stderr, "");
-    listing.push(...stdout.trim().split("\n"));
-  }
-  return listing;
-}
-
-/** Frames begin with their magic at a multiple of 4, behind zeros. Spec: RFC 8878 section 3.1.1. */
-function splitFrames(bytes: Buffer): readonly Buffer[] {
-  const magic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
-  const second = bytes.lastIndexOf(magic);
-  assert.ok(bytes.indexOf(magic) === 0 && second > 0 && second % 4 === 0, "not two frames");
-  return [bytes.subarray(0, second), bytes.subarray(second)];
-}
 
 /** Programs are the files that somebody may execute, or that a kernel would: ELF programs and libraries, and scripts. */
 async function checkPrograms(tree: string, want: readonly string[]): Promise<void> {
