@@ -71,6 +71,7 @@ func container() error {
 			syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS | syscall.CLONE_NEWCGROUP,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 100000, Size: 65536}},
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 100000, Size: 65536}},
+		Credential:  &syscall.Credential{Uid: 0, Gid: 0}, // the container's root, which is nobody outside
 		UseCgroupFD: true, CgroupFD: int(cgroup.Fd()),
 	}
 	out, err := child.CombinedOutput()

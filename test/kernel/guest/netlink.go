@@ -106,8 +106,8 @@ func links() error {
 		name, kind string
 		data       []byte
 	}{
-		{"br0", "bridge", nil}, {"veth0", "veth", nil}, {"vxlan0", "vxlan", attribute(vxlanID, little32(42))},
-		{"geneve0", "geneve", geneve}, {"wg0", "wireguard", nil}, {"ifb0", "ifb", nil}, {"bond1", "bond", nil},
+		{"br0", "bridge", nil}, {"pod0", "veth", nil}, {"vxlan0", "vxlan", attribute(vxlanID, little32(42))},
+		{"geneve0", "geneve", geneve}, {"wg0", "wireguard", nil}, {"ifb9", "ifb", nil}, {"bond1", "bond", nil},
 		{"netkit0", "netkit", nil},
 	} {
 		if err := addLink(link.name, link.kind, link.data); err != nil {
