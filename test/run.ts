@@ -10,6 +10,7 @@ process.exitCode = await runStages([
   tool("dead code", ["knip", "--no-progress"]),
   unitTests(),
   goTests(),
+  tests("kernel configuration", "test/kernel/configure.test.ts", 1),
   product("release", ["release", "build"]),
   tests("foreign judges", "test/foreign", 2),
   tests("boots", "test/boot", 1),

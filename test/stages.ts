@@ -65,9 +65,9 @@ export function unitTests(): Stage {
   );
 }
 
-/** The tests of one folder. */
-export function tests(name: string, folder: string, concurrency: number): Stage {
-  return nodeTests(name, [`${folder}/**/*.test.ts`], concurrency);
+/** The tests of one folder, or of one file. */
+export function tests(name: string, path: string, concurrency: number): Stage {
+  return nodeTests(name, [path.endsWith(".ts") ? path : `${path}/**/*.test.ts`], concurrency);
 }
 
 /** `go vet` and `go test` of the userland, with the toolbox's Go. */
