@@ -77,12 +77,20 @@ for (const profile of PROFILES) {
   }
 }
 
-/** Every output that differs, with the first differing byte and the field that it lies in; "" when none does. */
+/** What lies beside each output of a build without a key. */
+const EVIDENCE = [".cdx.json", ".provenance.json", ".sha256", ".spdx.json"];
+
+/** Every output and document that differs, with the first differing byte and the field that it lies in; "" when none does. */
 async function describeDifference(profile: string, sectorSize: "512" | "4096", a: string, b: string): Promise<string> {
   const overrides = { sectorSize, outputs: OUTPUT_KINDS };
   const { plan } = await makePlan(store, { profile, overrides, release: first.digest });
-  assert.deepEqual(readdirSync(b).sort(), plan.outputs.map((o) => o.file).sort());
+  const evidence = plan.outputs.flatMap((o) => EVIDENCE.map((suffix) => `${o.file}${suffix}`));
+  assert.deepEqual(readdirSync(b).sort(), [...plan.outputs.map((o) => o.file), ...evidence].sort());
   const found: string[] = [];
+  for (const file of evidence) {
+    const offset = await firstDifference(join(a, file), join(b, file));
+    if (offset !== undefined) found.push(`${file} differs at byte ${offset}`);
+  }
   for (const output of plan.outputs) {
     const offset = await firstDifference(join(a, output.file), join(b, output.file));
     if (offset !== undefined) found.push(`${output.file} differs at ${offset}: ${locateOffset(output, offset)}`);
