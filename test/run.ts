@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// `npm test`: everything. Checks and unit tests, the Go userland's tests, a release and images built anew where the
-// store does not hold them, foreign judges on every format, boots, and two builds that must agree.
+// `npm test`: everything. Checks and unit tests, the Go userland's tests, both releases and images built anew where the
+// store does not hold them (our own kernel takes half an hour), foreign judges on every format, boots, and two builds
+// that must agree.
 import { goTests, product, runStages, tests, tool, unitTests } from "./stages.ts";
 
 process.exitCode = await runStages([
@@ -11,7 +12,10 @@ process.exitCode = await runStages([
   unitTests(),
   goTests(),
   tests("kernel configuration", "test/kernel/configure.test.ts", 1),
+  product("kernel requirements and hardening", ["kernel", "check"]),
+  product("release with the stock kernel", ["release", "build", "--kernel", "stock"]),
   product("release", ["release", "build"]),
+  tests("kernel at work", "test/kernel/guest.test.ts", 1),
   tests("foreign judges", "test/foreign", 2),
   tests("boots", "test/boot", 1),
   tests("reproducibility", "test/reproduce", 1),

@@ -158,9 +158,9 @@ const addRelease: Add = (program, context, finish) => {
   const build = group.command("build").description("compile what is not in the store yet");
   build.option("--if-missing", "do nothing when the store has a complete release", false);
   build.addOption(
-    new Option("--kernel <flavour>", "source: our own, compiled (half an hour); stock: Debian's, as it is")
+    new Option("--kernel <flavour>", "source: our own, compiled (half an hour once); stock: Debian's, as it is")
       .choices(["source", "stock"])
-      .default("stock"),
+      .default("source"),
   );
   build.option("--no-modules", "leave out the extensions with drivers for wider hardware (kernel from source)");
   build.addHelpText("after", example("dodeka release build"));

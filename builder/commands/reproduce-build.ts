@@ -69,12 +69,13 @@ async function compileAgain(
 ): Promise<Store> {
   const store = await openStore(join(work, "store"));
   const lock = readLock();
-  const packages = new Set(["compile", "parts"].flatMap((group) => packagesOf(lock, group)).map((p) => p.sha256));
+  const flavour = kernelFlavour(provenance.plan);
+  const groups = ["compile", "parts", ...(flavour === "source" ? ["kernel", "kernel-source"] : [])];
+  const packages = new Set(groups.flatMap((group) => packagesOf(lock, group)).map((p) => p.sha256));
   await asStep(context, "take over downloads by digest", async () => {
     for (const digest of packages) await adoptBlob(store, home, digest);
   });
   const settings = { ...context.settings, storeDir: store.dir };
-  const flavour = kernelFlavour(provenance.plan);
   await runReleaseBuild({ ...context, settings }, { kernel: { flavour, modules: false }, ifMissing: false });
   return store;
 }

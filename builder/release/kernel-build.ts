@@ -33,7 +33,7 @@ export type KernelArch = "x86" | "arm64";
 const ARCH_FRAGMENTS: Readonly<Record<KernelArch, string>> = { x86: "x86_64", arm64: "arm64" };
 
 /** uname -v and the image carry these; the date is a constant, since a build's day says nothing about its content. */
-const BUILD_ENV: Readonly<Record<string, string>> = {
+export const BUILD_ENV: Readonly<Record<string, string>> = {
   KBUILD_BUILD_USER: "dodeka",
   KBUILD_BUILD_HOST: "dodeka",
   KBUILD_BUILD_VERSION: "1",

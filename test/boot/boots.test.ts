@@ -1,25 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every image boots on every firmware and attachment that it is made for: each phase, the ready line with the plan's
 // root and command line, a network address, the status screen, and a clean power-off on the ACPI button.
-import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ConsoleEvent } from "../../builder/host/machine.ts";
 import type { MachineSpec } from "../../builder/host/qemu-args.ts";
-import { sha256 } from "../../builder/layout/digest.ts";
-import type { PlanCore } from "../../builder/plan/core.ts";
 import type { OutputKind } from "../../builder/profile/model.ts";
 import { buildImages } from "../foreign/built-images.ts";
-import type { Boot } from "./booted-machine.ts";
-import { assertLogged, bootAndCheck } from "./booted-machine.ts";
-import { assertShows } from "./screen.ts";
+import { bootAndCheck } from "./booted-machine.ts";
+import { checkFullBoot, checkPowerOff, checkReady, hasAddress } from "./full-boot.ts";
 
 const images = await buildImages(["raw", "iso", "uki"]);
-const images4096 = await buildImages(["raw"], "4096");
-
-const STAGE1_PHASES = ["mounts", "cmdline", "modules", "find-root", "verity", "root", "switch-root"];
-const INIT_PHASES = ["system-mounts", "system-modules", "hostname", "console", "network", "ready", "shutdown"];
-
-const SCREEN_COLUMNS = 80;
+const images4096 = await buildImages(["raw"], { sectorSize: "4096" });
 
 const MATRIX: readonly { readonly name: string; readonly kind: OutputKind; readonly spec: Partial<MachineSpec> }[] = [
   { name: "raw as virtio disk under SeaBIOS", kind: "raw", spec: { firmware: "bios", as: "disk" } },
@@ -70,52 +61,4 @@ for (const [name, spec] of [
       checkPowerOff(boot);
     });
   });
-}
-
-/** Ready, and one link that DHCP gave an address of QEMU's network. */
-function hasAddress(event: ConsoleEvent): boolean {
-  return event.kind === "status" && /^link=\S+ state="up" addresses=10\.0\.2\.\d+\/24/.test(event.text);
-}
-
-function checkFullBoot(boot: Boot, core: PlanCore): void {
-  const phases = boot.events.flatMap((e) => (e.kind === "phase" ? [e.name] : []));
-  assert.deepEqual(phases, [...STAGE1_PHASES, ...INIT_PHASES]);
-  checkReady(boot, core);
-  assert.ok(boot.events.some(hasAddress), "no address");
-  assert.ok(boot.screen !== undefined, "no screen");
-  assertShows(boot.screen, statusRows(core));
-  checkPowerOff(boot);
-}
-
-/** What the status screen shows whatever the machine: see userland/internal/screen. */
-function statusRows(core: PlanCore): ReadonlyMap<number, string> {
-  const title = `Dodeka ${core.version}`;
-  const field = (name: string, value: string): string => ` ${name.padEnd(10)} ${value}`;
-  const rows: readonly (readonly [number, string])[] = [
-    [0, title.padStart(Math.floor((SCREEN_COLUMNS + title.length) / 2))],
-    [1, "=".repeat(SCREEN_COLUMNS)],
-    [3, field("Platform", core.platform)],
-    [4, field("Root", core.root.hash.slice(0, 16))],
-    [5, field("Phase", "ready")],
-    [7, "-".repeat(SCREEN_COLUMNS)],
-    [15, "-".repeat(SCREEN_COLUMNS)],
-  ];
-  return new Map(rows.map(([row, text]) => [row, text.padEnd(SCREEN_COLUMNS)]));
-}
-
-function checkReady(boot: Boot, core: PlanCore): void {
-  const ready = boot.events.flatMap((e) => (e.kind === "ready" ? [e.fields] : []));
-  assert.deepEqual(ready, [
-    { version: core.version, arch: core.arch, root: core.root.hash, cmdline: sha256(core.commandLine) },
-  ]);
-  assert.equal(
-    boot.events.find((e) => e.kind === "failed"),
-    undefined,
-  );
-}
-
-function checkPowerOff(boot: Boot): void {
-  assertLogged(boot, /^dodeka: next power off$/m);
-  assertLogged(boot, /reboot: Power down/);
-  assert.equal(boot.exitCode, 0);
 }

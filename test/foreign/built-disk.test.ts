@@ -17,7 +17,7 @@ interface SfdiskTable {
 }
 
 for (const sectorSize of ["512", "4096"] as const) {
-  const images = await buildImages(["raw"], sectorSize);
+  const images = await buildImages(["raw"], { sectorSize });
   const plan = images.planOf("raw");
   const image = images.path("raw");
   const run = async (...argv: readonly string[]): Promise<JudgeResult> => (await judge())(argv, [images.dir]);

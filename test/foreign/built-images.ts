@@ -26,14 +26,17 @@ export interface BuiltImages {
   readonly copy: (kind: OutputKind, name: string) => Promise<string>;
 }
 
+export interface ImageOptions {
+  readonly sectorSize?: "512" | "4096";
+  /** Digest of another release than the current one. */
+  readonly release?: string;
+}
+
 /** Builds outputs of profiles/metal.yaml into a folder that is gone when the tests of the file are over. */
-export async function buildImages(
-  kinds: readonly OutputKind[],
-  sectorSize: "512" | "4096" = "512",
-): Promise<BuiltImages> {
+export async function buildImages(kinds: readonly OutputKind[], options: ImageOptions = {}): Promise<BuiltImages> {
   const store = await openStore(readSettings().storeDir);
-  const overrides = { outputs: kinds, sectorSize };
-  const images = await makePlan(store, { profile: "metal", overrides, release: undefined });
+  const overrides = { outputs: kinds, sectorSize: options.sectorSize ?? "512" };
+  const images = await makePlan(store, { profile: "metal", overrides, release: options.release });
   const dir = mkdtempSync(join(tmpdir(), "images-"));
   after(() => rmSync(dir, { recursive: true, force: true }));
   const write = async (kind: OutputKind, name: string): Promise<string> => {
