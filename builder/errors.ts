@@ -24,6 +24,8 @@ export type ErrorCode =
   | "HOST_UNFIT" //          the host lacks something the factory needs
   | "OUTPUT_UNWRITABLE" //   a target directory or file that cannot be written
   | "DISK_FULL" //           no space left on the target or the store
+  | "REGISTRY_REFUSED" //    a registry that lacks what is asked for, or does not let us
+  | "REGISTRY_INVALID" //    an answer of a registry or file server that it must not give
   | "EVIDENCE_MISSING" //    evidence that a policy requires is not beside the artifact
   | "EVIDENCE_INVALID" //    evidence that does not verify, or is about something else
   | "KEY_INVALID" //         a key or its password cannot be used

@@ -9,8 +9,10 @@ type Values = Readonly<Record<string, unknown>>;
 type Finish = (result: CommandResult) => Promise<void>;
 
 export function addVerify(program: Command, context: CommandContext, finish: Finish): void {
-  const command = program.command("verify").argument("<file...>", "artifacts; their evidence lies beside them");
-  command.description("check artifacts against their evidence, offline, and say what that proves");
+  const command = program
+    .command("verify")
+    .argument("<file...>", "artifacts, also https://…, with evidence beside them; images: oci://…, oci-layout:…");
+  command.description("check artifacts against their evidence, files offline, and say what that proves");
   const collect = (key: string, keys: readonly string[]): readonly string[] => [...keys, key];
   command.option("--key <file>", "trust signatures of this public key; may be given more than once", collect, []);
   command.option("--policy <file>", "whom to trust and what to require; YAML");
@@ -29,17 +31,23 @@ export function addVerify(program: Command, context: CommandContext, finish: Fin
 }
 
 export function addSign(program: Command, context: CommandContext, finish: Finish): void {
-  const command = program.command("sign").argument("<file...>", "artifacts; documents beside them are signed too");
-  command.description("sign artifacts and the evidence beside them");
+  const command = program
+    .command("sign")
+    .argument("<file...>", "artifacts; documents beside them are signed too; images: oci://…");
+  command.description("sign artifacts and the evidence beside them, or an image in a registry");
   addSigningOptions(command);
+  const statement = "attach a signed statement to an image: cdx, spdx, provenance or boot-test; more than once";
+  const collect = (text: string, texts: readonly string[]): readonly string[] => [...texts, text];
+  command.option("--statement <kind=file>", statement, collect, []);
   command.addHelpText("after", "\nExample:\n  dodeka sign out/metal-amd64.iso --sign-key cosign.key");
   command.action((files: string[], values: Values) =>
     finish(
-      import("./sign.ts").then((m) => {
+      Promise.all([import("./sign.ts"), import("./sign-image.ts")]).then(([m, image]) => {
         const signing = signingOptions(values);
         if (signing === undefined)
           throw wrongOptions("neither", "--sign-key, or --identity-token-file and --fulcio-url");
-        return m.runSign(context, files, signing);
+        const statements = (values["statement"] as readonly string[]).map(image.parseAttachedStatement);
+        return m.runSign(context, files, signing, statements);
       }),
     ),
   );

@@ -6,9 +6,17 @@ import { FactoryError } from "../errors.ts";
 import type { Sha256 } from "../layout/digest.ts";
 import { parseBundle } from "./bundle.ts";
 import { invalidEvidence, parseJsonObject } from "./json.ts";
-import { CHECKSUM_SUFFIX, SIGNATURE_SUFFIX, STATEMENT_KINDS, attestationSuffix, documentSuffix } from "./kinds.ts";
+import {
+  CHECKSUM_SUFFIX,
+  REBUILD_SUFFIX,
+  SIGNATURE_SUFFIX,
+  STATEMENT_KINDS,
+  attestationSuffix,
+  documentSuffix,
+} from "./kinds.ts";
 import type { CheckKind, StatementKind } from "./kinds.ts";
 import { checkDocument } from "./check-document.ts";
+import { checkRebuild, isOfStranger } from "./check-rebuild.ts";
 import { expectStatement, parseStatement } from "./statement.ts";
 import { verifyBundle } from "./verify-bundle.ts";
 import type { ReadArtifact, TrustedSigner } from "./verify-bundle.ts";
@@ -29,7 +37,8 @@ export interface Demands {
   readonly minimumCoverage: number | undefined;
 }
 
-export type CheckState = "ok" | "failed" | "missing" | "not checked";
+/** `ignored`: of images only, where strangers may attach things. */
+export type CheckState = "ok" | "failed" | "missing" | "ignored" | "not checked";
 
 export interface Check {
   /** File name of the evidence. */
@@ -67,6 +76,7 @@ export function checkEvidence(set: EvidenceSet, demands: Demands): readonly Chec
     });
     rows.push(document, attestation);
   }
+  rows.push(rebuildRow(set, demands, unsigned));
   const known = new Set(rows.map(({ file }) => file));
   const strangers = [...set.files.keys()].map((suffix) => set.name + suffix).filter((file) => !known.has(file));
   const text = "nothing is known about such a file";
@@ -74,6 +84,19 @@ export function checkEvidence(set: EvidenceSet, demands: Demands): readonly Chec
     return { file, kind: "unknown", required: false, state: "not checked", text, problem: undefined };
   });
   return [...rows.filter((r) => r.state !== "missing" || r.required), ...unknown];
+}
+
+/** Required, it must be there and hold; otherwise that of a stranger is left alone. */
+function rebuildRow(set: EvidenceSet, demands: Demands, unsigned: string | undefined): Check {
+  const { files, artifact } = set;
+  const { signers, require } = demands;
+  const bytes = files.get(REBUILD_SUFFIX);
+  const isForeign = bytes !== undefined && !require.includes("rebuild") && isOfStranger(bytes, signers);
+  const skip = unsigned ?? (isForeign ? "signed by nobody who is trusted" : undefined);
+  return rowOf(set, demands)("rebuild", REBUILD_SUFFIX, skip, (found, file) => {
+    const provenance = files.get(documentSuffix("provenance"));
+    return checkRebuild({ bytes: found, file, digest: artifact.digest, provenance }, signers);
+  });
 }
 
 /**

@@ -15,12 +15,14 @@ export const PREDICATE_TYPES: Readonly<Record<StatementKind, string>> = {
 };
 
 /** What a policy may require, and what a report says was checked. */
-export const CHECK_KINDS = ["checksum", "signature", "cdx", "spdx", "provenance", "boot-test"] as const;
+export const CHECK_KINDS = ["checksum", "signature", "cdx", "spdx", "provenance", "boot-test", "rebuild"] as const;
 export type CheckKind = (typeof CHECK_KINDS)[number];
 
 /** Follow the artifact's file name. */
 export const CHECKSUM_SUFFIX = ".sha256";
 export const SIGNATURE_SUFFIX = ".sigstore.json";
+/** The statement of a second builder; only ever signed, since without a signature it says nothing. */
+export const REBUILD_SUFFIX: string = `.rebuild${SIGNATURE_SUFFIX}`;
 
 /** The readable document: an SBOM as it is, the others as in-toto statements. */
 export function documentSuffix(kind: StatementKind): string {
@@ -31,3 +33,11 @@ export function documentSuffix(kind: StatementKind): string {
 export function attestationSuffix(kind: StatementKind): string {
   return `.${kind}${SIGNATURE_SUFFIX}`;
 }
+
+/** Everything that may lie beside an artifact, by suffix. */
+export const EVIDENCE_SUFFIXES: readonly string[] = [
+  CHECKSUM_SUFFIX,
+  SIGNATURE_SUFFIX,
+  ...STATEMENT_KINDS.flatMap((kind) => [documentSuffix(kind), attestationSuffix(kind)]),
+  REBUILD_SUFFIX,
+];

@@ -7,13 +7,12 @@ import type { SourceInput } from "./provenance.ts";
 import type { Statement, Subject } from "./statement.ts";
 
 export const REBUILD_TYPE = "urn:dodeka:rebuild:v1";
-/** Follows the artifact's file name. */
-export const REBUILD_SUFFIX = ".rebuild.sigstore.json";
+/** `everything`: compiled and assembled in an empty store. `assembly`: from a compiled release. */
+export const REBUILD_SCOPES = ["everything", "assembly"] as const;
 
 export interface Rebuild {
   readonly subject: Subject;
-  /** `everything`: compiled and assembled in an empty store. `assembly`: from a compiled release. */
-  readonly scope: "everything" | "assembly";
+  readonly scope: (typeof REBUILD_SCOPES)[number];
   /** SHA-256 of the provenance that was followed. */
   readonly provenance: Sha256;
   readonly planId: Sha256;

@@ -15,6 +15,8 @@ export interface Settings {
   readonly goNetwork: Readonly<Record<string, string>>;
   /** Password of an encrypted signing key: `DODEKA_KEY_PASSWORD`, else cosign's `COSIGN_PASSWORD`; it may be empty. */
   readonly keyPassword: string | undefined;
+  /** Passwords for registries: `REGISTRY_AUTH_FILE`, else `config.json` in `DOCKER_CONFIG` or `~/.docker`. */
+  readonly registryAuthFile: string;
   /** Present on a terminal that wants no colour. */
   readonly noColor: boolean;
   readonly isCi: boolean;
@@ -24,7 +26,8 @@ const GO_NETWORK = ["GOPROXY", "GONOPROXY", "GOPRIVATE", "GOINSECURE", "HTTP_PRO
 
 /** Settings from the environment of this process, or from `env` in tests. */
 export function readSettings(env: Readonly<Record<string, string | undefined>> = process.env): Settings {
-  const cache = env["XDG_CACHE_HOME"] ?? join(env["HOME"] ?? homedir(), ".cache");
+  const home = env["HOME"] ?? homedir();
+  const cache = env["XDG_CACHE_HOME"] ?? join(home, ".cache");
   const goNetwork: Record<string, string> = {};
   for (const name of GO_NETWORK.flatMap((n) => [n, n.toLowerCase()])) {
     const value = env[name];
@@ -36,6 +39,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>> =
     debianSecurityMirror: env["DODEKA_DEBIAN_SECURITY_MIRROR"],
     goNetwork,
     keyPassword: env["DODEKA_KEY_PASSWORD"] ?? env["COSIGN_PASSWORD"],
+    registryAuthFile: env["REGISTRY_AUTH_FILE"] ?? join(env["DOCKER_CONFIG"] ?? join(home, ".docker"), "config.json"),
     noColor: env["NO_COLOR"] !== undefined || env["TERM"] === "dumb",
     isCi: env["CI"] !== undefined && env["CI"] !== "" && env["CI"] !== "false",
   };

@@ -6,7 +6,7 @@ import type { Check, Demands } from "../../builder/evidence/checks.ts";
 import { checkEvidence, problemsOf } from "../../builder/evidence/checks.ts";
 import { CHECK_KINDS } from "../../builder/evidence/kinds.ts";
 import { sha256 } from "../../builder/layout/digest.ts";
-import { ARTIFACT, NAME, cycloneDx, evidenceSet, keyPair, makeEvidence } from "./evidence-samples.ts";
+import { ARTIFACT, NAME, cycloneDx, evidenceSet, keyPair, makeEvidence, makeRebuild } from "./evidence-samples.ts";
 
 const { signer, trusted } = keyPair("release.pub");
 const stranger = keyPair("stranger.pub");
@@ -65,7 +65,7 @@ test("checkEvidence refuses a key that nobody trusts, whatever it signed", async
   const found = check(await makeEvidence(stranger.signer));
   const signed = found.filter(({ file }) => file.endsWith(".sigstore.json"));
   assert.deepEqual(new Set(signed.map(({ state }) => state)), new Set(["failed"]));
-  assert.equal(signed.length, 5);
+  assert.equal(signed.length, 6);
 });
 
 test("checkEvidence refuses a stranger's signature under a trusted hint", async () => {
@@ -105,6 +105,20 @@ test("checkEvidence refuses an SBOM below the smallest coverage, or that states 
   }
 });
 
+test("checkEvidence leaves a second builder alone whom nobody trusts, unless one is required", async () => {
+  const files = replaced(".rebuild.sigstore.json", await makeRebuild(stranger.signer, good));
+  const require = CHECK_KINDS.filter((kind) => kind !== "rebuild");
+  const lenient = check(files, { ...strict, require });
+  assert.deepEqual(wrong(lenient), { ".rebuild.sigstore.json": "not checked" });
+  assert.deepEqual(problemsOf(lenient), []);
+  assert.deepEqual(wrong(check(files)), { ".rebuild.sigstore.json": "failed" });
+});
+
+test("checkEvidence refuses a second build that followed another provenance", async () => {
+  const files = replaced(".rebuild.sigstore.json", await makeRebuild(signer, other));
+  assert.deepEqual(wrong(check(files)), { ".rebuild.sigstore.json": "failed" });
+});
+
 test("checkEvidence says what it did not check when nobody is trusted", () => {
   const demands: Demands = { signers: [], require: ["checksum", "provenance"], minimumCoverage: undefined };
   const found = wrong(check(good, demands));
@@ -112,7 +126,7 @@ test("checkEvidence says what it did not check when nobody is trusted", () => {
     new Set(Object.entries(found).map(([name, state]) => `${state}: ${name.endsWith(".sigstore.json")}`)),
     new Set(["not checked: true"]),
   );
-  assert.equal(Object.keys(found).length, 5);
+  assert.equal(Object.keys(found).length, 6);
 });
 
 test("checkEvidence lists files that it knows nothing about", () => {

@@ -7,10 +7,11 @@ import { NO_WITNESS, renderBundle, signArtifact, signStatement } from "../../bui
 import type { Signer } from "../../builder/evidence/bundle.ts";
 import type { EvidenceSet } from "../../builder/evidence/checks.ts";
 import { keyHint } from "../../builder/evidence/key-source.ts";
-import { STATEMENT_KINDS, attestationSuffix, documentSuffix } from "../../builder/evidence/kinds.ts";
+import { REBUILD_SUFFIX, STATEMENT_KINDS, attestationSuffix, documentSuffix } from "../../builder/evidence/kinds.ts";
 import { privateKeySource } from "../../builder/evidence/pem-key.ts";
 import type { ProvenanceRequest } from "../../builder/evidence/provenance.ts";
 import { provenanceStatement } from "../../builder/evidence/provenance.ts";
+import { rebuildStatement } from "../../builder/evidence/rebuild.ts";
 import { renderStatement } from "../../builder/evidence/statement.ts";
 import type { TrustedSigner } from "../../builder/evidence/verify-bundle.ts";
 import { sha256 } from "../../builder/layout/digest.ts";
@@ -128,7 +129,26 @@ export async function makeEvidence(signer: Signer, artifact: Buffer = ARTIFACT):
     const payload = statementBytes(kind, subject, files.get(documentSuffix(kind)) ?? Buffer.alloc(0), kind);
     files.set(attestationSuffix(kind), Buffer.from(renderBundle(await signStatement(payload, signer))));
   }
+  files.set(REBUILD_SUFFIX, Buffer.from(await makeRebuild(signer, files, artifact)));
   return files;
+}
+
+/** What a second builder says who followed the provenance among `files`. */
+export async function makeRebuild(
+  signer: Signer,
+  files: ReadonlyMap<string, Buffer>,
+  artifact: Buffer = ARTIFACT,
+): Promise<string> {
+  const statement = rebuildStatement({
+    subject: { name: NAME, digest: sha256(artifact) },
+    scope: "everything",
+    provenance: sha256(files.get(documentSuffix("provenance")) ?? ""),
+    planId: sha256("plan"),
+    release: sha256("release"),
+    sources: [],
+    builder: { dodeka: "0.1.0", node: "24.21.0" },
+  });
+  return renderBundle(await signStatement(Buffer.from(renderStatement(statement)), signer));
 }
 
 /** As a verifier reads it: each call with a Verify of its own, since one gives one verdict. */

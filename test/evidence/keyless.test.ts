@@ -46,7 +46,7 @@ test("a keyless build proves everything that a policy with an identity requires"
   const demands = { signers: [trust()], require: CHECK_KINDS, minimumCoverage: undefined };
   const checks = checkEvidence(evidenceSet(files), demands);
   assert.deepEqual(problemsOf(checks), []);
-  assert.equal(checks.filter(({ text }) => text.startsWith(`${IDENTITY} (${ISSUER}) signed`)).length, 5);
+  assert.equal(checks.filter(({ text }) => text.startsWith(`${IDENTITY} (${ISSUER}) signed`)).length, 6);
 });
 
 const REFUSED: readonly (readonly [name: string, trusted: TrustedSigner, why: RegExp])[] = [

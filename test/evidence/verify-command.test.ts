@@ -10,11 +10,9 @@ import { after, beforeEach, test } from "node:test";
 import { signingOptions } from "../../builder/commands/evidence-program.ts";
 import { runSign } from "../../builder/commands/sign.ts";
 import { runVerify } from "../../builder/commands/verify.ts";
-import type { VerifyOptions } from "../../builder/commands/verify.ts";
-import type { CommandContext } from "../../builder/commands/context.ts";
-import { readSettings } from "../../builder/host/settings.ts";
-import { createReporter } from "../../builder/report/reporter.ts";
+import type { VerifyOptions } from "../../builder/commands/verify-demands.ts";
 import { errorCodeOf, exitCodeFor } from "../../builder/report/exit-code.ts";
+import { contextFor } from "./command-context.ts";
 import { ARTIFACT, NAME, keyPair, makeEvidence } from "./evidence-samples.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "verify-"));
@@ -37,18 +35,6 @@ interface Outcome {
   readonly exitCode: number;
   readonly output: string;
   readonly value: { readonly proved: boolean; readonly checks: readonly { readonly state: string }[] } | undefined;
-}
-
-function contextFor(print: CommandContext["print"], env: Record<string, string> = {}): CommandContext {
-  const reporter = createReporter({
-    kind: "plain",
-    write: () => undefined,
-    now: () => 0,
-    columns: () => 80,
-    color: false,
-  });
-  const signal = new AbortController().signal;
-  return { settings: readSettings(env), reporter, signal, print, json: false, version: "0.1.0" };
 }
 
 async function verify(options: Partial<VerifyOptions> = {}): Promise<Outcome> {
