@@ -9,6 +9,7 @@ import { SIGNATURE_ANNOTATION, SIMPLE_SIGNING_TYPE } from "../evidence/simple-si
 import type { Sha256 } from "../layout/digest.ts";
 import type { ImageSource } from "../registry/image-source.ts";
 import type { Descriptor } from "../registry/manifest.ts";
+import { EMPTY_TYPE } from "../registry/write-manifest.ts";
 
 export const ENVELOPE_TYPE = "application/vnd.dsse.envelope.v1+json";
 const MAX_ITEMS = 64;
@@ -53,14 +54,19 @@ async function tagLayers(source: ImageSource, digest: Sha256): Promise<readonly 
   return found;
 }
 
-/** The list may come from anybody: that a manifest is about this image, it must say itself. */
+/**
+ * The list may come from anybody: that a manifest is about this image, and what it is, it must say itself. Clients that
+ * keep the list under a tag write other types into it; cosign writes that of the empty configuration.
+ */
 async function referrerLayers(source: ImageSource, digest: Sha256): Promise<readonly Found[]> {
-  const bundles = (await source.referrers(digest)).filter(({ artifactType }) => artifactType === BUNDLE_TYPE);
+  const bundles = (await source.referrers(digest)).filter(
+    ({ artifactType = EMPTY_TYPE }) => artifactType === BUNDLE_TYPE || artifactType === EMPTY_TYPE,
+  );
   if (bundles.length > MAX_ITEMS) throw tooMuch(bundles.length, 0);
   const found: Found[] = [];
   for (const { digest: own } of bundles) {
     const manifest = await source.manifest(`sha256:${own}`);
-    if (manifest?.subject !== digest) continue;
+    if (manifest?.subject !== digest || manifest.artifactType !== BUNDLE_TYPE) continue;
     const layers = manifest.layers.filter(({ mediaType }) => mediaType === BUNDLE_TYPE);
     found.push(...layers.map((layer) => ({ file: `referrer ${own.slice(0, 12)}`, layer, kind: "bundle" as const })));
   }

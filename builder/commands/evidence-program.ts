@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command line of evidence: `verify`, `sign`, and the signing options that `build` has too.
 import type { Command } from "commander";
+import { Option } from "commander";
 import type { CommandContext, CommandResult } from "./context.ts";
 import { FactoryError } from "../errors.ts";
+import { KEY_TYPES } from "../evidence/kinds.ts";
+import type { KeyType } from "../evidence/kinds.ts";
 import type { SigningOptions } from "./sign-options.ts";
 
 type Values = Readonly<Record<string, unknown>>;
@@ -49,6 +52,28 @@ export function addSign(program: Command, context: CommandContext, finish: Finis
         const statements = (values["statement"] as readonly string[]).map(image.parseAttachedStatement);
         return m.runSign(context, files, signing, statements);
       }),
+    ),
+  );
+}
+
+export function addKey(program: Command, context: CommandContext, finish: Finish): void {
+  const group = program.command("key").description("make keys that sign");
+  const generate = group.command("generate").description("write a key pair; nothing is overwritten");
+  generate.option("-o, --out <path>", "path of both files, without .key and .pub", "dodeka");
+  generate.addOption(new Option("--type <type>", "curve or size").choices(KEY_TYPES).default("p256"));
+  generate.option("--key-password-file <file>", "password (else DODEKA_KEY_PASSWORD or COSIGN_PASSWORD)");
+  generate.option("--plain", "without a password", false);
+  generate.addHelpText("after", "\nExample:\n  dodeka key generate -o release --key-password-file password");
+  generate.action((values: Values) =>
+    finish(
+      import("./key.ts").then((m) =>
+        m.runKeyGenerate(context, {
+          out: String(values["out"]),
+          type: values["type"] as KeyType,
+          passwordFile: values["keyPasswordFile"] as string | undefined,
+          plain: values["plain"] === true,
+        }),
+      ),
     ),
   );
 }

@@ -7,7 +7,7 @@ import { profileOptions } from "../profile/overrides.ts";
 import { EXIT_MEANINGS } from "../report/exit-code.ts";
 import { addDiff, addReproduce, addScan } from "./compare-program.ts";
 import { DEFAULT_KEYRING } from "./context.ts";
-import { addSign, addSigningOptions, addVerify, signingOptions } from "./evidence-program.ts";
+import { addKey, addSign, addSigningOptions, addVerify, signingOptions } from "./evidence-program.ts";
 import type { CommandContext, CommandResult } from "./context.ts";
 import type { ReleaseBuildOptions } from "./release.ts";
 import type { RunOptions } from "./run.ts";
@@ -42,6 +42,7 @@ export function createProgram(context: CommandContext): Program {
     addStore,
     addVerify,
     addSign,
+    addKey,
     addDiff,
     addScan,
     addReproduce,

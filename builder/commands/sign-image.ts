@@ -5,6 +5,7 @@
 // Limit: what is under a tag is read and written without a lock, so that two signers at once lose one signature.
 import { X509Certificate } from "node:crypto";
 import { basename } from "node:path";
+import { envelopeToJSON } from "@sigstore/bundle";
 import { FactoryError } from "../errors.ts";
 import { statementBytes } from "../evidence/attest.ts";
 import { BUNDLE_TYPE, renderBundle, signArtifact, signStatement } from "../evidence/bundle.ts";
@@ -32,6 +33,8 @@ import { ENVELOPE_TYPE, cosignTag } from "./collect-image-evidence.ts";
 import type { CommandContext } from "./context.ts";
 import { openImage } from "./open-image.ts";
 import type { OpenImage } from "./open-image.ts";
+
+const TIMESTAMP_ANNOTATION = "dev.sigstore.cosign/rfc3161timestamp";
 
 /** A document to attach: its kind, and the file that holds it. */
 export type AttachedStatement = readonly [kind: StatementKind, file: string];
@@ -105,17 +108,18 @@ async function pushEnvelope(
   predicateType: string,
   bundle: Bundle,
 ): Promise<void> {
-  if (bundle.content.$case !== "dsseEnvelope") return;
-  const { payload, payloadType, signatures } = bundle.content.dsseEnvelope;
-  const [signature] = signatures;
-  const envelope = {
-    payloadType,
-    payload: payload.toString("base64"),
-    signatures: [{ keyid: "", sig: signature?.sig.toString("base64") ?? "" }],
-  };
-  const annotations = { [SIGNATURE_ANNOTATION]: "", predicateType, ...witnessAnnotations(bundle) };
-  const bytes = Buffer.from(JSON.stringify(envelope));
+  if (bundle.content.$case !== "dsseEnvelope" || !hasOlderForm(bundle)) return;
+  // Without the timestamp: cosign wants that of the whole envelope here, and ours is of the signature, as in bundles.
+  const { [TIMESTAMP_ANNOTATION]: _, ...witness } = witnessAnnotations(bundle);
+  const annotations = { [SIGNATURE_ANNOTATION]: "", predicateType, ...witness };
+  // Just as it was told to the log, whose entry holds the hash of it.
+  const bytes = Buffer.from(JSON.stringify(envelopeToJSON(bundle.content.dsseEnvelope)));
   await appendLayer(repository, cosignTag(digest, "att"), bytes, { mediaType: ENVELOPE_TYPE, annotations });
+}
+
+/** A certificate needs a time, and only a log's can be told in the older form of attestations. */
+function hasOlderForm({ verificationMaterial: { content, tlogEntries } }: Bundle): boolean {
+  return content.$case === "publicKey" || tlogEntries.length > 0;
 }
 
 /** What a bundle holds besides the signature, as cosign's older form has it. */
@@ -139,7 +143,7 @@ function witnessAnnotations({ verificationMaterial }: Bundle): Readonly<Record<s
   }
   if (timestamp !== undefined) {
     const text = timestamp.signedTimestamp.toString("base64");
-    found["dev.sigstore.cosign/rfc3161timestamp"] = JSON.stringify({ SignedRFC3161Timestamp: text });
+    found[TIMESTAMP_ANNOTATION] = JSON.stringify({ SignedRFC3161Timestamp: text });
   }
   return found;
 }

@@ -36,8 +36,8 @@ export async function openSigner(context: CommandContext, options: SigningOption
   }
 }
 
-/** The line break that editors append to a file is not part of a password. */
-async function readPassword(context: CommandContext, file: string | undefined): Promise<string | undefined> {
+/** The line break that editors append to a file is not part of a password. Undefined when none is given anywhere. */
+export async function readPassword(context: CommandContext, file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return context.settings.keyPassword;
   return Buffer.from(await readBounded(file, MAX_SECRET_BYTES))
     .toString("utf8")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opens private keys that `cosign generate-key-pair` wrote: PEM around JSON around a secretbox whose key is the
+// Opens private keys that `cosign generate-key-pair` wrote, and writes such: PEM around JSON around a secretbox whose key is the
 // password's scrypt. Parameters come from the file, so they are bounded: they decide our memory and time.
 // Format: secure-systems-lab/go-securesystemslib, encrypted/encrypted.go. scrypt: RFC 7914. secretbox: NaCl, xsalsa20poly1305.
 import { createPrivateKey, scryptSync } from "node:crypto";
@@ -33,6 +33,23 @@ export function decryptCosignKey(text: string, name: string, password: string): 
     throw invalidKey(name, "a password that does not open the key", "the password of cosign's key", error);
   }
   return parseDer(der, name);
+}
+
+/** `der`: PKCS#8. Parameters are cosign's own. */
+export function encryptCosignKey(der: Uint8Array, password: string, random: (bytes: number) => Uint8Array): string {
+  const params = { N: 65_536, r: 8, p: 1 };
+  const [salt, nonce] = [Buffer.from(random(32)), Buffer.from(random(24))];
+  const key = scryptSync(password, salt, 32, { ...params, maxmem: 2 * MAX_SCRYPT_BYTES });
+  const ciphertext = Buffer.from(xsalsa20poly1305(key, nonce).encrypt(der));
+  const box = {
+    kdf: { name: "scrypt", params, salt: salt.toString("base64") },
+    cipher: { name: "nacl/secretbox", nonce: nonce.toString("base64") },
+    ciphertext: ciphertext.toString("base64"),
+  };
+  const lines = Buffer.from(JSON.stringify(box))
+    .toString("base64")
+    .replaceAll(/.{1,64}/g, "$&\n");
+  return `-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n${lines}-----END ENCRYPTED SIGSTORE PRIVATE KEY-----\n`;
 }
 
 interface Box {

@@ -44,7 +44,7 @@ export function invalidKey(name: string, found: string, expected: string, cause?
     field: "key",
     found,
     expected,
-    fix: "give another key, or make one with `cosign generate-key-pair` or `openssl genpkey`",
+    fix: "give another key, or make one with `dodeka key generate`",
     cause,
   });
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What lies beside an artifact, by kind: file names and in-toto predicate types. One table for writers and verifiers, so
+// What lies beside an artifact, by kind: file names and in-toto predicate types; and the kinds of keys. One table for writers and verifiers, so
 // that a statement of one kind can never stand in for another.
 // Spec: in-toto attestation spec/v1/predicate.md; slsa.dev/spec/v1.0/provenance; cyclonedx.org; spdx.dev.
 
@@ -17,6 +17,10 @@ export const PREDICATE_TYPES: Readonly<Record<StatementKind, string>> = {
 /** What a policy may require, and what a report says was checked. */
 export const CHECK_KINDS = ["checksum", "signature", "cdx", "spdx", "provenance", "boot-test", "rebuild"] as const;
 export type CheckKind = (typeof CHECK_KINDS)[number];
+
+/** Keys that `dodeka key generate` makes. */
+export const KEY_TYPES = ["p256", "rsa3072"] as const;
+export type KeyType = (typeof KEY_TYPES)[number];
 
 /** Follow the artifact's file name. */
 export const CHECKSUM_SUFFIX = ".sha256";

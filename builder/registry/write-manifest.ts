@@ -5,8 +5,8 @@ import { sha256 } from "../layout/digest.ts";
 import type { Descriptor } from "./manifest.ts";
 import { INDEX_TYPE, MANIFEST_TYPE } from "./manifest.ts";
 
-const EMPTY_TYPE = "application/vnd.oci.empty.v1+json";
-/** The configuration of what needs none. */
+/** Of the configuration of what needs none. */
+export const EMPTY_TYPE = "application/vnd.oci.empty.v1+json";
 export const EMPTY_CONFIG: Buffer = Buffer.from("{}");
 
 export interface ArtifactManifest {

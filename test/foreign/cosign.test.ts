@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // cosign judges what we sign, and we judge what cosign signs: with keys of both makers, and keyless.
 import assert from "node:assert/strict";
-import { createPrivateKey, createVerify, generateKeyPairSync } from "node:crypto";
+import { createPrivateKey, createVerify, generateKeyPairSync, randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,8 +9,10 @@ import { after, before, test } from "node:test";
 import { keylessSigner } from "../../builder/commands/sign-keyless.ts";
 import { NO_WITNESS, parseBundle } from "../../builder/evidence/bundle.ts";
 import type { Signer } from "../../builder/evidence/bundle.ts";
+import { generateKeyFiles } from "../../builder/evidence/generate-key.ts";
 import { keyHint } from "../../builder/evidence/key-source.ts";
 import type { KeySource } from "../../builder/evidence/key-source.ts";
+import { KEY_TYPES } from "../../builder/evidence/kinds.ts";
 import { pemKeySource, privateKeySource, readPublicKey } from "../../builder/evidence/pem-key.ts";
 import { verifyBundle } from "../../builder/evidence/verify-bundle.ts";
 import type { ReadArtifact } from "../../builder/evidence/verify-bundle.ts";
@@ -94,6 +96,21 @@ test("we verify what cosign signs, and not what was changed", async () => {
     code: "EVIDENCE_INVALID",
   });
 });
+
+for (const type of KEY_TYPES) {
+  test(`cosign signs with a key that we made: ${type}`, async () => {
+    const { privateKey, publicKey } = generateKeyFiles(type, PASSWORD, randomBytes);
+    writeFileSync(at(`${type}.key`), privateKey);
+    writeFileSync(at(`${type}.pub`), publicKey);
+    const options = `--key ${type}.key --tlog-upload=false --new-bundle-format --bundle ${type}.json --yes a.img`;
+    const signed = await cosign("sign-blob", ...options.split(" "));
+    assert.equal(signed.exitCode, 0, signed.stderr);
+    const key = readPublicKey(readFileSync(at(`${type}.pub`)), type);
+    const trusted = { kind: "key", name: type, publicKey: key, hint: keyHint(key) } as const;
+    const bundle = parseBundle(readFileSync(at(`${type}.json`)), type);
+    assert.equal(verifyBundle(bundle, [trusted], "b", artifact(ARTIFACT)), type);
+  });
+}
 
 test("we refuse cosign's key when the password is wrong", async () => {
   const open = pemKeySource(readFileSync(at("cosign.key")), "cosign.key", async () => "wrong");

@@ -22,13 +22,13 @@ export type Judge = (argv: readonly string[], dirs: readonly string[]) => Promis
 const TIMEOUT_MS = 300_000;
 let opened: Promise<Toolbox> | undefined;
 
-/** The judges' toolbox, fetched and unpacked on first use. */
-export async function judge(): Promise<Judge> {
+/** The judges' toolbox, fetched and unpacked on first use. `network`: for tools that talk to a server of the test. */
+export async function judge(network = false): Promise<Judge> {
   opened ??= openBox("judges");
   const box = await opened;
   return async (argv, dirs) => {
     const binds = dirs.map((dir) => ({ host: dir, inside: dir, writable: true }));
-    return runInSandbox(box.root, { argv, binds }, { timeoutMs: TIMEOUT_MS });
+    return runInSandbox(box.root, { argv, binds, network }, { timeoutMs: TIMEOUT_MS });
   };
 }
 

@@ -46,6 +46,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
   const seen: SeenRequest[] = [];
   const blobs: TestRegistry["blobs"] = new Map();
   const manifests: TestRegistry["manifests"] = new Map();
+  const uploads = new Map<string, Buffer>(); // in two steps, as cosign makes them
   const record = ({ method = "", url = "", headers }: IncomingMessage): void => {
     seen.push({ method, path: url, host: headers.host ?? "", authorization: headers.authorization });
   };
@@ -74,7 +75,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
     if (what === "manifests") answerManifest(request, response, { name, body });
     else if (what === "blobs") answerBlob(request, response, { name, body, url });
     else if (what === "referrers" && options.referrers === true) answerReferrers(response, name);
-    else response.writeHead(404).end();
+    else response.writeHead(url.pathname === "/v2/" ? 200 : 404).end();
   }
 
   function answerManifest(request: IncomingMessage, response: ServerResponse, { name, body }: Asked): void {
@@ -88,20 +89,35 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
       return;
     }
     const found = manifests.get(name);
-    if (found === undefined) response.writeHead(404).end();
-    else response.writeHead(200, { "content-type": found.type, "docker-content-digest": digestOf(found.bytes) });
-    if (found !== undefined) response.end(found.bytes);
+    if (found === undefined) {
+      response.writeHead(404).end();
+      return;
+    }
+    const { type, bytes } = found;
+    const digest = digestOf(bytes);
+    response.writeHead(200, {
+      "content-type": type,
+      "docker-content-digest": digest,
+      "content-length": bytes.length,
+    });
+    response.end(request.method === "HEAD" ? undefined : bytes);
   }
 
   function answerBlob(request: IncomingMessage, response: ServerResponse, { name, body, url }: Asked & Located): void {
-    if (request.method === "POST") response.writeHead(202, { location: `${url.pathname}1?state=x` }).end();
-    else if (request.method === "PUT") {
+    if (request.method === "POST") {
+      uploads.set(`${url.pathname}${uploads.size}`, Buffer.alloc(0));
+      response.writeHead(202, { location: `${url.pathname}${uploads.size - 1}?state=x` }).end();
+    } else if (request.method === "PATCH") {
+      uploads.set(url.pathname, body);
+      response.writeHead(202, { location: url.href }).end();
+    } else if (request.method === "PUT") {
       const digest = url.searchParams.get("digest") ?? "";
-      const isRight = digestOf(body) === digest && url.searchParams.get("state") === "x";
-      if (isRight) blobs.set(digest, body);
+      const bytes = body.length > 0 ? body : (uploads.get(url.pathname) ?? body);
+      const isRight = digestOf(bytes) === digest && url.searchParams.get("state") === "x";
+      if (isRight) blobs.set(digest, bytes);
       response.writeHead(isRight ? 201 : 400).end();
     } else if (!blobs.has(name)) response.writeHead(404).end();
-    else if (request.method === "HEAD") response.writeHead(200).end();
+    else if (request.method === "HEAD") response.writeHead(200, { "content-length": blobs.get(name)?.length }).end();
     else if (options.storage === true) response.writeHead(307, { location: `${storageUrl}/${name}` }).end();
     else response.writeHead(200).end(blobs.get(name));
   }
