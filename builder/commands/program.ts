@@ -145,6 +145,8 @@ const addRun: Add = (program, context, finish) => {
       .default("poweroff"),
   );
   command.option("--timeout <seconds>", "stop the machine after so many seconds, as a failure", wholeNumber);
+  command.option("--attest", "write beside the image what was seen; signed when a key or an identity is given", false);
+  addSigningOptions(command);
   command.addHelpText(
     "after",
     example("dodeka run out/metal-amd64.iso --firmware bios --as usb --until ready --timeout 300"),
@@ -269,7 +271,15 @@ function runOptions(image: string, values: Values): RunOptions {
     nic: String(values["nic"]),
     until: values["until"] as RunOptions["until"],
     timeoutMs: seconds === undefined ? undefined : seconds * 1000,
+    attest: attestOption(values),
   };
+}
+
+function attestOption(values: Values): RunOptions["attest"] {
+  const signing = signingOptions(values);
+  if (values["attest"] === true) return { signing };
+  if (signing === undefined) return undefined;
+  throw new InvalidArgumentError("Signing options go with --attest.");
 }
 
 function wholeNumber(text: string): number {

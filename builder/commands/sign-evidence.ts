@@ -16,10 +16,10 @@ export const PROVENANCE_PRODUCER: EvidenceProducer = {
   make: async (context, made) => renderStatement(provenanceStatement(provenanceRequest(context, made))),
 };
 
-/** After every document. Each gives nothing when there is no signer. */
+/** After every document that a build makes. Each gives nothing when there is no signer. */
 export const SIGNATURE_PRODUCERS: readonly EvidenceProducer[] = [
   SIGNATURE_SUFFIX,
-  ...STATEMENT_KINDS.map(attestationSuffix),
+  ...STATEMENT_KINDS.filter((kind) => kind !== "boot-test").map(attestationSuffix),
 ].map((suffix) => ({
   suffix,
   make: async ({ signer, output, digest }, made) =>

@@ -12,6 +12,7 @@ import type { Layout } from "../layout/extent.ts";
 import type { OutputPlan, Plan } from "../plan/plan.ts";
 import type { BuildFacts } from "./build-facts.ts";
 import type { LoadedRelease } from "./load-release.ts";
+import { removeLeftEvidence } from "./left-evidence.ts";
 import type { Describer } from "./sbom-evidence.ts";
 import { SBOM_PRODUCERS } from "./sbom-evidence.ts";
 import { PROVENANCE_PRODUCER, SIGNATURE_PRODUCERS } from "./sign-evidence.ts";
@@ -65,5 +66,6 @@ export async function writeEvidence(context: EvidenceContext): Promise<readonly 
     made.set(suffix, file);
     await replaceFile(`${context.path}${suffix}`, file, false); // no more durable than the artifact
   }
+  await removeLeftEvidence(context.path, context.digest);
   return [...made.keys()].map((suffix) => `${context.path}${suffix}`);
 }

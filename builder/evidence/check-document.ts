@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks one readable document against the artifact that it lies beside: is it about this file, and does it agree with
 // itself and with the other documents. Nothing here says who wrote it.
+import { describeBootTests, readBootTests } from "./boot-test.ts";
 import type { EvidenceSet } from "./checks.ts";
 import { sha256 } from "../layout/digest.ts";
 import { invalidEvidence, parseJsonObject } from "./json.ts";
@@ -31,8 +32,9 @@ export function checkDocument(
     case "provenance":
       return checkProvenance(document, set);
     case "boot-test": {
-      expectStatement(parseStatement(bytes, file), kind, set.artifact.digest, file);
-      return "names this file; what was seen is not repeated here";
+      const statement = parseStatement(bytes, file);
+      expectStatement(statement, kind, set.artifact.digest, file);
+      return describeBootTests(readBootTests(statement, file), file);
     }
     default:
       return kind satisfies never;

@@ -28,6 +28,9 @@ export const SIGNATURE_SUFFIX = ".sigstore.json";
 /** The statement of a second builder; only ever signed, since without a signature it says nothing. */
 export const REBUILD_SUFFIX: string = `.rebuild${SIGNATURE_SUFFIX}`;
 
+/** The console log that a boot test names by digest. No evidence itself. */
+export const BOOT_LOG_SUFFIX = ".boot-test.log";
+
 /** The readable document: an SBOM as it is, the others as in-toto statements. */
 export function documentSuffix(kind: StatementKind): string {
   return `.${kind}.json`;

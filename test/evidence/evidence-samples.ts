@@ -113,7 +113,8 @@ export async function makeEvidence(signer: Signer, artifact: Buffer = ARTIFACT):
     { name: `${NAME}.spdx.json`, digest: sha256(spdxText ?? "") },
   ];
   const machine = { firmware: "uefi", attachment: "disk", memoryMib: 1024, accelerator: "tcg" } as const;
-  const seen = { phases: ["stage1", "init"], readyLine: "dodeka: ready", log: sha256("log") };
+  const seen = { phases: ["stage1", "init"], readyLine: "dodeka: ready", poweredOff: true, log: sha256("log") };
+  const software = [{ name: "ovmf", version: "2025.02-8", digest: sha256("ovmf") }];
   const files = new Map<string, Buffer>([
     [".sha256", Buffer.from(`${subject.digest}  ${NAME}\n`)],
     [".cdx.json", Buffer.from(cdx ?? "")],
@@ -122,7 +123,7 @@ export async function makeEvidence(signer: Signer, artifact: Buffer = ARTIFACT):
       ".provenance.json",
       Buffer.from(renderStatement(provenanceStatement({ ...provenanceRequest(artifact), byproducts }))),
     ],
-    [".boot-test.json", Buffer.from(renderStatement(bootTestStatement(subject, { machine, seen })))],
+    [".boot-test.json", Buffer.from(renderStatement(bootTestStatement(subject, [{ machine, software, seen }])))],
     [".sigstore.json", Buffer.from(renderBundle(await signArtifact(subject.digest, signer)))],
   ]);
   for (const kind of STATEMENT_KINDS) {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bootTestStatement } from "../../builder/evidence/boot-test.ts";
 import { debianPurl, provenanceStatement } from "../../builder/evidence/provenance.ts";
 import { readProvenance } from "../../builder/evidence/read-provenance.ts";
-import { expectStatement, parseStatement, renderStatement } from "../../builder/evidence/statement.ts";
+import { parseStatement, renderStatement } from "../../builder/evidence/statement.ts";
 import { sha256 } from "../../builder/layout/digest.ts";
 import { planId } from "../../builder/plan/plan.ts";
 import { ARTIFACT, NAME, PLAN, provenanceRequest } from "./evidence-samples.ts";
@@ -75,19 +74,3 @@ for (const [name, from, to] of WRONG_STATEMENTS) {
     assert.throws(() => parsed(text.replace(from, to)), { code: "EVIDENCE_INVALID" });
   });
 }
-
-test("a boot test without a ready line has failed", () => {
-  const machine = { firmware: "bios", attachment: "usb", memoryMib: 1024, accelerator: "tcg" } as const;
-  const subject = { name: NAME, digest: sha256(ARTIFACT) };
-  for (const [readyLine, result] of [
-    ["ready", "passed"],
-    [null, "failed"],
-  ] as const) {
-    const statement = bootTestStatement(subject, {
-      machine,
-      seen: { phases: ["stage1"], readyLine, log: sha256("log") },
-    });
-    assert.equal(statement.predicate["result"], result);
-    expectStatement(parsed(renderStatement(statement)), "boot-test", subject.digest, "p");
-  }
-});
