@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Benchmark of the kernel's compile, each from an empty folder: our action, the same after a change of one line, and
 // plain `make` by hand in another directory of the same toolbox with the same configuration. The images must be equal,
-// to each other and to the newest release's. CPU seconds are those of all child processes, so they mean something on a
-// machine that has other work too.
+// to each other and to the newest release's. The times mean something on an idle machine only; it prints the load.
 // Run: node builder/launch.mjs --exec test/bench/kernel-compile.ts [option=value of the one-line change]
 import assert from "node:assert/strict";
 import { linkSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, loadavg } from "node:os";
 import { dirname, join } from "node:path";
 import { findReleaseWith } from "../../builder/commands/load-release.ts";
 import { removeTree } from "../../builder/host/remove-tree.ts";
@@ -26,14 +25,8 @@ import { findPackage, readLock } from "../../builder/release/lock.ts";
 import { openToolbox } from "../../builder/release/toolbox.ts";
 import { fileOf } from "../../builder/release/tree.ts";
 
-const CLOCK_TICKS_PER_SECOND = 100;
 /** One line of a fragment: a driver that the base does not have. */
 const CHANGE = process.argv[2] ?? "CONFIG_E100=y";
-
-interface Cost {
-  readonly wall: number;
-  readonly cpu: number;
-}
 
 const warm = await openStore(readSettings().storeDir);
 const lock = readLock();
@@ -46,22 +39,24 @@ try {
   linkSync(blobPath(warm, source.sha256), blobPath(cold, source.sha256));
   const context: ActionContext = { store: cold, signal: undefined, onAction: () => () => undefined };
   const configure = async (extra: string): Promise<ConfiguredKernel> => {
-    const fragments = new Map([...(await readFragmentFiles("x86")), ["zz-change.config", extra]]);
+    const fragments = new Map([...(await readFragmentFiles("x86")), ["zz-change.config", `# measured\n${extra}`]]);
     return configureKernel(context, { toolbox, source, arch: "x86", fragments });
   };
 
   const kernel = await configure("");
+  const changed = await configure(CHANGE);
   const settings = kernel.config.match(/^CONFIG_\w+=[ym]$/gm) ?? [];
   console.log(
     `${source.name} ${source.version}, ${settings.filter((s) => s.endsWith("=y")).length} y, ${settings.filter((s) => s.endsWith("=m")).length} m, ${availableParallelism()} jobs`,
   );
-  console.log("                              wall s   CPU s");
   let image = "";
   const ours = await timed(async () => {
     image = fileOf(await compileKernelImage(context, kernel), "vmlinuz").digest;
   });
   print("our action, cold", ours);
-  const changed = await configure(CHANGE);
+  console.log(`image    ours ${image}`);
+  const released = (await findReleaseWith(warm, "source"))?.release.parts.kernel.digest;
+  console.log(`      release ${released ?? "none with our kernel in the store"}`);
   const again = await timed(() => compileKernelImage(context, changed));
   print(`after ${CHANGE}`, again);
   let plainImage = "";
@@ -69,12 +64,9 @@ try {
     plainImage = await plainMake(kernel);
   });
   print("plain make, cold", plain);
-  console.log(`our action / plain make       ${ratio(ours, plain)}`);
-  console.log(`one changed line / cold       ${ratio(again, ours)}`);
-  const released = (await findReleaseWith(warm, "source"))?.release.parts.kernel.digest;
-  console.log(
-    `image  ours ${image}\n      plain ${plainImage}\n    release ${released ?? "none with our kernel in the store"}`,
-  );
+  console.log(`our action / plain make       ${(ours / plain).toFixed(2).padStart(6)}`);
+  console.log(`one changed line / cold       ${(again / ours).toFixed(2).padStart(6)}`);
+  console.log(`        plain ${plainImage}`);
   assert.equal(plainImage, image, "plain make in another directory gave another image");
   if (released !== undefined) assert.equal(released, image, "the release's image was built of other bytes");
 } finally {
@@ -104,24 +96,13 @@ async function plainMake({ config, sourceDir }: ConfiguredKernel): Promise<strin
   return sha256(readFileSync(join(out, "arch/x86/boot/bzImage")));
 }
 
-async function timed(work: () => Promise<unknown>): Promise<Cost> {
-  const [started, cpu] = [performance.now(), childrenCpuSeconds()];
+/** Seconds. */
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
   await work();
-  return { wall: (performance.now() - started) / 1000, cpu: childrenCpuSeconds() - cpu };
+  return (performance.now() - started) / 1000;
 }
 
-/** proc_pid_stat(5), fields 16 and 17: time of children that were waited for, in clock ticks. */
-function childrenCpuSeconds(): number {
-  const fields = readFileSync("/proc/self/stat", "utf8")
-    .replace(/^.*\) /, "")
-    .split(" ");
-  return (Number(fields[13]) + Number(fields[14])) / CLOCK_TICKS_PER_SECOND;
-}
-
-function print(name: string, { wall, cpu }: Cost): void {
-  console.log(`${name.padEnd(28)}${wall.toFixed(0).padStart(8)}${cpu.toFixed(0).padStart(8)}`);
-}
-
-function ratio(a: Cost, b: Cost): string {
-  return `${(a.wall / b.wall).toFixed(2).padStart(6)}  ${(a.cpu / b.cpu).toFixed(2).padStart(6)}`;
+function print(name: string, seconds: number): void {
+  console.log(`${name.padEnd(28)}${seconds.toFixed(0).padStart(8)}   load ${loadavg()[0]?.toFixed(1)}`);
 }
