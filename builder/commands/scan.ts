@@ -4,7 +4,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { FactoryError } from "../errors.ts";
+import { FactoryError, FactoryErrors } from "../errors.ts";
 import { EVIDENCE_MAX_BYTES, invalidEvidence, parseJson } from "../evidence/json.ts";
 import { readBounded } from "../host/read-bounded.ts";
 import { hashFile } from "../host/store.ts";
@@ -12,6 +12,7 @@ import { readScanSubjects } from "../scan/bom-components.ts";
 import type { Finding } from "../scan/match.ts";
 import { createMatcher, isAtLeast, isSuppressed } from "../scan/match.ts";
 import type { VexStatement } from "../scan/openvex.ts";
+import { vexProblems } from "../scan/vex-use.ts";
 import { parseOpenVex } from "../scan/openvex.ts";
 import { renderCyclonedxVulnerabilities } from "../scan/report-cyclonedx.ts";
 import { renderSarif } from "../scan/report-sarif.ts";
@@ -42,7 +43,8 @@ export async function runScan(context: CommandContext, options: ScanOptions): Co
   const { sbom, artifact } = await findSbom(options.target);
   const subjects = readScanSubjects(parseJson(await readBounded(sbom, EVIDENCE_MAX_BYTES), sbom), sbom);
   const digest = artifact === undefined ? undefined : await checkArtifact(artifact, sbom, subjects.artifact);
-  const matcher = createMatcher(subjects.components, await loadStatements(options.vex));
+  const statements = await loadStatements(options.vex);
+  const matcher = createMatcher(subjects.components, statements);
   const entries = await asStep(context, "match the database", async () => {
     let count = 0;
     await readOsvDatabase(options.database, (entry) => {
@@ -55,8 +57,10 @@ export async function runScan(context: CommandContext, options: ScanOptions): Co
   const subject = basename(options.target);
   const findings = matcher.findings();
   const { components, skipped } = subjects;
+  const problems = vexProblems({ statements, components, findings, seen: matcher.seen() });
   const result = { subject, digest, version: context.version, components, skipped, entries, findings };
   context.print(render(result, options.format), result);
+  if (problems.length > 0) throw new FactoryErrors(problems); // after the findings, which hold all the same
   return isFailure(findings, options.failOn) ? 1 : undefined;
 }
 
@@ -103,8 +107,10 @@ async function checkArtifact(artifact: string, sbom: string, expected: string | 
 async function loadStatements(files: readonly string[]): Promise<readonly VexStatement[]> {
   const shipped = (await readdir(VEX_DIR).catch(() => [])).filter((name) => name.endsWith(".json")).sort();
   const statements: VexStatement[] = [];
-  for (const file of [...shipped.map((name) => join(VEX_DIR, name)), ...files]) {
-    statements.push(...parseOpenVex(parseJson(await readBounded(file, VEX_MAX_BYTES), file), basename(file)));
+  const own = shipped.map((name) => [join(VEX_DIR, name), true] as const);
+  for (const [file, isShipped] of [...own, ...files.map((name) => [name, false] as const)]) {
+    const value = parseJson(await readBounded(file, VEX_MAX_BYTES), file);
+    statements.push(...parseOpenVex(value, basename(file), isShipped));
   }
   return statements;
 }

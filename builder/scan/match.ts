@@ -24,6 +24,8 @@ export interface Finding {
 
 export interface Matcher {
   readonly add: (entry: OsvEntry) => void;
+  /** Entries so far, by those of their identifiers that a statement names. */
+  readonly seen: () => ReadonlySet<string>;
   /** Worst first, then by component and identifier. */
   readonly findings: () => readonly Finding[];
 }
@@ -35,8 +37,12 @@ export function createMatcher(components: readonly ScanComponent[], statements: 
     byName.set(key, [...(byName.get(key) ?? []), component]);
   }
   const found = new Map<string, Finding>();
+  const named = new Set(statements.flatMap(({ vulnerabilities }) => vulnerabilities));
+  const seen = new Set<string>();
   return {
+    seen: () => seen,
     add: (entry) => {
+      for (const name of [entry.id, ...entry.aliases]) if (named.has(name)) seen.add(name);
       if (entry.withdrawn) return;
       for (const affected of entry.affected) {
         for (const component of byName.get(keyOf(affected.ecosystem, affected.name)) ?? []) {

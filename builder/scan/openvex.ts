@@ -16,6 +16,8 @@ export interface VexStatement {
   readonly justification: string | undefined;
   readonly impact: string | undefined;
   readonly file: string;
+  /** It comes with the factory, and is about every output at once. */
+  readonly isShipped: boolean;
 }
 
 const STATUSES: readonly string[] = ["not_affected", "affected", "fixed", "under_investigation"];
@@ -31,7 +33,7 @@ const MAX_STATEMENTS = 10_000;
 const CONTEXT = /^https:\/\/openvex\.dev\/ns(\/v0\.2\.\d+)?$/;
 
 /** Throws EVIDENCE_INVALID with the field that is wrong: a statement that hides something must be understood. */
-export function parseOpenVex(value: unknown, file: string): readonly VexStatement[] {
+export function parseOpenVex(value: unknown, file: string, isShipped = false): readonly VexStatement[] {
   const context = memberAt(value, "@context");
   if (typeof context !== "string" || !CONTEXT.test(context)) {
     throw invalidEvidence(file, "@context", context, "https://openvex.dev/ns/v0.2.0");
@@ -40,10 +42,13 @@ export function parseOpenVex(value: unknown, file: string): readonly VexStatemen
   if (!Array.isArray(statements) || statements.length > MAX_STATEMENTS) {
     throw invalidEvidence(file, "statements", typeof statements, `a list, at most ${MAX_STATEMENTS}`);
   }
-  return statements.map((statement: unknown, i) => parseStatement(statement, `${file} statement ${i + 1}`));
+  return statements.map((statement: unknown, i) => ({
+    ...parseStatement(statement, `${file} statement ${i + 1}`),
+    isShipped,
+  }));
 }
 
-function parseStatement(value: unknown, file: string): VexStatement {
+function parseStatement(value: unknown, file: string): Omit<VexStatement, "isShipped"> {
   const status = memberAt(value, "status");
   if (typeof status !== "string" || !STATUSES.includes(status)) {
     throw invalidEvidence(file, "status", status, STATUSES.join(", "));
@@ -98,6 +103,11 @@ export function matchesPurl(pattern: string, purl: string): boolean {
   const [a, b] = [coordinates(pattern), coordinates(purl)];
   if (a === undefined || b === undefined || a.name !== b.name) return false;
   return a.version === undefined || a.version === b.version;
+}
+
+/** Whatever the versions. */
+export function isSamePackage(a: string, b: string): boolean {
+  return coordinates(a)?.name !== undefined && coordinates(a)?.name === coordinates(b)?.name;
 }
 
 function coordinates(purl: string): { name: string; version: string | undefined } | undefined {

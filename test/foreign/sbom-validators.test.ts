@@ -37,9 +37,9 @@ before(async () => {
   const describer = openDescriber(store, images.release, blobSource(store));
   for (const output of images.outputs) {
     const model = await describer.describe(images.plan, output, sha256(output.plan.file));
-    const file = join(dir, `${output.plan.file}.spdx.json`);
-    writeFileSync(file, toSpdx(model));
-    spdx.push({ file, model });
+    const spdxFile = join(dir, `${output.plan.file}.spdx.json`);
+    writeFileSync(spdxFile, toSpdx(model));
+    spdx.push({ file: spdxFile, model });
     for (const specVersion of ["1.6", "1.7"] as const) {
       const file = join(dir, `${output.plan.file}.${specVersion}.json`);
       writeFileSync(file, toCycloneDx(model, { specVersion }));
@@ -117,5 +117,5 @@ test("the Linux Foundation's library sees a relationship that leads nowhere", as
   );
   const { exitCode, stderr } = await runGo(SPDX_READER, dir, [file]);
   assert.notEqual(exitCode, 0);
-  assert.match(stderr, /SPDXRef-X|X/);
+  assert.match(stderr, /\bX\b|SPDXRef-X/);
 });

@@ -77,6 +77,30 @@ test("scan applies statements from a file", async () => {
   assert.deepEqual([code, /0 open, 1 suppressed/.test(stdout), /never called/.test(stdout)], [0, true, true]);
 });
 
+const STALE: readonly (readonly [name: string, purl: string, id: string, found: RegExp])[] = [
+  ["a component that is not there", "pkg:golang/example.org/none", "GO-1", /no such component/],
+  ["another version", "pkg:golang/golang.org/x/sys@v0.1.0", "GO-1", /version 0\.30\.0/],
+  ["what the database does not count as affected", "pkg:golang/stdlib", "GO-1", /not affected/],
+];
+
+for (const [name, purl, id, found] of STALE) {
+  test(`scan shows the findings and fails for a statement about ${name}`, async () => {
+    const why = { status: "not_affected", impact_statement: "never called" };
+    const statements = [{ vulnerability: { name: id }, products: [{ "@id": purl }], ...why }];
+    const vex = put("stale.json", { "@context": "https://openvex.dev/ns/v0.2.0", statements });
+    const { code, stdout, stderr } = await dodeka(sbom, "--db", list, "--vex", vex, "--fail-on", "never");
+    assert.deepEqual([code, /GO-1/.test(stdout)], [76, true], stderr);
+    assert.match(stderr, found);
+  });
+}
+
+test("scan says nothing of a statement whose vulnerability the database does not have", async () => {
+  const why = { status: "under_investigation" };
+  const statements = [{ vulnerability: { name: "GO-9" }, products: [{ "@id": "pkg:golang/stdlib" }], ...why }];
+  const vex = put("unknown.json", { "@context": "https://openvex.dev/ns/v0.2.0", statements });
+  assert.equal((await dodeka(sbom, "--db", list, "--vex", vex, "--fail-on", "never")).code, 0);
+});
+
 const UNUSABLE: readonly (readonly [name: string, args: readonly string[], code: number])[] = [
   ["no database", [sbom], 2],
   ["a database that is not there", [sbom, "--db", join(dir, "none")], 2],
