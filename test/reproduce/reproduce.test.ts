@@ -16,6 +16,8 @@ import { readSettings } from "../../builder/host/settings.ts";
 import { blobPath, openStore } from "../../builder/host/store.ts";
 import { OUTPUT_KINDS } from "../../builder/profile/model.ts";
 import { ROOT } from "../structure/tracked-files.ts";
+import type { Difference, Exception } from "./exceptions.ts";
+import { EXCEPTIONS, judgeDifferences, uselessExceptions } from "./exceptions.ts";
 import { firstDifference, firstDifferingMember, locateOffset } from "./first-difference.ts";
 import { prepareSecondToolbox, runSecond } from "./second-build.ts";
 import type { SecondHome } from "./second-home.ts";
@@ -29,6 +31,7 @@ const RELEASE_BUILD = ["release", "build", "--kernel", "stock"];
 
 const firstOut = mkdtempSync(join(tmpdir(), "first-"));
 const store = await openStore(readSettings().storeDir);
+const needed = new Set<Exception>();
 let home: SecondHome;
 let base: string | undefined;
 let currentBefore: LoadedRelease | undefined;
@@ -72,30 +75,43 @@ for (const profile of PROFILES) {
       const args = ["--sector-size", sectorSize, "--output", ...OUTPUT_KINDS];
       await runFirst(["build", profile, "--release", first.digest, "--out", a, ...args]);
       await runSecond(home, MAIN, ["build", profile, "--out", b, ...args]);
-      assert.equal(await describeDifference(profile, sectorSize, a, b), "");
+      const { unexcused, used } = judgeDifferences(await findDifferences(profile, sectorSize, a, b), EXCEPTIONS);
+      for (const exception of used) needed.add(exception);
+      assert.equal(unexcused.map(({ text }) => text).join("\n"), "");
     });
   }
 }
 
+test("every exception was needed", () => {
+  assert.deepEqual(uselessExceptions(EXCEPTIONS, needed), []);
+});
+
 /** What lies beside each output of a build without a key. */
 const EVIDENCE = [".cdx.json", ".provenance.json", ".sha256", ".spdx.json"];
 
-/** Every output and document that differs, with the first differing byte and the field that it lies in; "" when none does. */
-async function describeDifference(profile: string, sectorSize: "512" | "4096", a: string, b: string): Promise<string> {
+/** Every output and document that differs, with the first differing byte and the field that it lies in. */
+async function findDifferences(
+  profile: string,
+  sectorSize: "512" | "4096",
+  a: string,
+  b: string,
+): Promise<readonly Difference[]> {
   const overrides = { sectorSize, outputs: OUTPUT_KINDS };
   const { plan } = await makePlan(store, { profile, overrides, release: first.digest });
   const evidence = plan.outputs.flatMap((o) => EVIDENCE.map((suffix) => `${o.file}${suffix}`));
   assert.deepEqual(readdirSync(b).sort(), [...plan.outputs.map((o) => o.file), ...evidence].sort());
-  const found: string[] = [];
+  const found: Difference[] = [];
   for (const file of evidence) {
     const offset = await firstDifference(join(a, file), join(b, file));
-    if (offset !== undefined) found.push(`${file} differs at byte ${offset}`);
+    if (offset !== undefined) found.push({ file, text: `${file} differs at byte ${offset}` });
   }
   for (const output of plan.outputs) {
     const offset = await firstDifference(join(a, output.file), join(b, output.file));
-    if (offset !== undefined) found.push(`${output.file} differs at ${offset}: ${locateOffset(output, offset)}`);
+    const { file } = output;
+    if (offset !== undefined)
+      found.push({ file, text: `${file} differs at ${offset}: ${locateOffset(output, offset)}` });
   }
-  return found.join("\n");
+  return found;
 }
 
 async function runFirst(args: readonly string[]): Promise<string> {
