@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"syscall"
 
@@ -43,10 +42,7 @@ func Copy(ctx context.Context, root Root, request *machine.CopyRequest, send fun
 	if err != nil || c.count == 0 {
 		return asStatus(err)
 	}
-	if c.count > copyFaults {
-		c.faults = append(c.faults, fmt.Errorf("and %d more", c.count-copyFaults))
-	}
-	return send(&common.Data{Metadata: &common.Metadata{Error: errors.Join(c.faults...).Error()}})
+	return send(&common.Data{Metadata: &common.Metadata{Error: c.report().Error()}})
 }
 
 // dataWriter turns writes into messages.
@@ -72,6 +68,14 @@ func (c *copier) fault(e *entry, err error) error {
 		c.faults = append(c.faults, fmt.Errorf("%s: %w", e.path, err))
 	}
 	return nil
+}
+
+func (c *copier) report() error {
+	faults := c.faults
+	if c.count > copyFaults {
+		faults = append(faults, fmt.Errorf("and %d more", c.count-copyFaults))
+	}
+	return errors.Join(faults...)
 }
 
 func (c *copier) add(e *entry) error {
@@ -103,40 +107,4 @@ func tarHeader(e *entry) *tar.Header {
 		header.Uid, header.Gid = int(stat.Uid), int(stat.Gid)
 	}
 	return header
-}
-
-// addFile promises the size first, as tar must: content that the kernel makes up is read to its end before, any other
-// has the size that it had at the visit.
-func (c *copier) addFile(e *entry, header *tar.Header) error {
-	file, info, err := reopenRegular(e.handle)
-	if err != nil {
-		return c.fault(e, err)
-	}
-	defer func() { _ = file.Close() }()
-	if takesNoRoom(info) {
-		return c.addVirtual(e, header, &fileReader{c.ctx, file})
-	}
-	header.Size = info.Size()
-	if err := c.archive.WriteHeader(header); err != nil {
-		return err
-	}
-	written, err := io.Copy(c.archive, io.LimitReader(&fileReader{c.ctx, file}, info.Size()))
-	if c.ctx.Err() != nil {
-		return c.ctx.Err()
-	}
-	if written == info.Size() {
-		return err
-	}
-	// The file shrank, or its disk fails: zeros keep the archive whole.
-	if _, padErr := io.CopyN(c.archive, zeros{}, info.Size()-written); padErr != nil {
-		return padErr
-	}
-	return c.fault(e, fmt.Errorf("ends with %d bytes of zeros, which could not be read: %w", info.Size()-written, orEOF(err)))
-}
-
-func orEOF(err error) error {
-	if err == nil {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }
