@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -134,8 +135,9 @@ func readNames(e *entry) ([]string, *os.File, error) {
 		return nil, nil, err
 	}
 	names, err := dir.Readdirnames(walkDirectory)
-	if len(names) == 0 && err != nil {
-		names = nil // io.EOF: the directory is empty
+	if err != nil && !errors.Is(err, io.EOF) {
+		_ = dir.Close()
+		return nil, nil, err
 	}
 	slices.Sort(names)
 	return names, dir, nil
