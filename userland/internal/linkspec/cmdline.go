@@ -122,7 +122,7 @@ func maskBits(addr netip.Addr, text string) (int, error) {
 
 func (b *builder) argumentNames(fields []string) error {
 	if fields[4] != "" {
-		b.hostname(fields[4], "the kernel command line")
+		b.hostname(fields[4], network.ConfigCmdline)
 	}
 	for _, text := range fields[7:9] {
 		if text == "" {
@@ -132,10 +132,10 @@ func (b *builder) argumentNames(fields []string) error {
 		if err != nil {
 			return err
 		}
-		b.plan.Names.Resolvers = append(b.plan.Names.Resolvers, addr)
+		b.plan.Names.Resolvers, b.plan.Names.ResolverLayer = append(b.plan.Names.Resolvers, addr), network.ConfigCmdline
 	}
 	if fields[9] != "" {
-		b.plan.Time.Servers = append(b.plan.Time.Servers, fields[9])
+		b.plan.Time.Servers, b.plan.Time.Layer = append(b.plan.Time.Servers, fields[9]), network.ConfigCmdline
 	}
 	return nil
 }

@@ -13,11 +13,12 @@ import (
 
 // finish drops what concerns ignored links and puts everything in order.
 func (b *builder) finish() Plan {
-	p := b.plan
 	for name := range b.ignored {
 		delete(b.links, name)
 	}
-	p.Links = b.order()
+	ordered := b.order()
+	p := b.plan
+	p.Links = ordered
 	p.Addresses = kept(b, b.addresses, func(a network.AddressSpecSpec) string { return a.LinkName })
 	p.Routes = kept(b, b.routes, func(r network.RouteSpecSpec) string { return r.OutLinkName })
 	p.Operators = kept(b, b.operators, func(o network.OperatorSpecSpec) string { return o.LinkName })

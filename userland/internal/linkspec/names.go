@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/siderolabs/talos/pkg/machinery/config/config"
+	"github.com/siderolabs/talos/pkg/machinery/resources/network"
 )
 
 type hardwareAddr []byte
@@ -20,7 +21,7 @@ func (h hardwareAddr) String() string { return net.HardwareAddr(h).String() }
 func (b *builder) names() {
 	c := b.input.Config
 	if doc := c.NetworkHostnameConfig(); doc != nil && doc.Hostname() != "" {
-		b.hostname(doc.Hostname(), "the configuration")
+		b.hostname(doc.Hostname(), layer)
 	}
 	if doc := c.NetworkResolverConfig(); doc != nil {
 		b.resolvers(doc)
@@ -28,7 +29,7 @@ func (b *builder) names() {
 	if doc := c.NetworkTimeSyncConfig(); doc != nil {
 		b.plan.Time.Disabled, b.plan.Time.BootTimeout = doc.Disabled(), doc.BootTimeout()
 		if servers := doc.Servers(); len(servers) > 0 {
-			b.plan.Time.Servers = servers
+			b.plan.Time.Servers, b.plan.Time.Layer = servers, layer
 		}
 	}
 	for _, doc := range c.NetworkStaticHostConfig() {
@@ -36,17 +37,18 @@ func (b *builder) names() {
 	}
 }
 
-func (b *builder) hostname(name, from string) {
+func (b *builder) hostname(name string, from network.ConfigLayer) {
 	if !ValidHostname(name) {
-		b.problem("host name %q from %s: expected letters, digits and hyphens", name, from)
+		b.problem("host name %q from layer %s: expected letters, digits and hyphens", name, from)
 		return
 	}
 	b.plan.Names.Hostname, b.plan.Names.Domain, _ = strings.Cut(name, ".")
+	b.plan.Names.HostnameLayer = from
 }
 
 func (b *builder) resolvers(doc config.NetworkResolverConfig) {
 	if addrs := doc.Resolvers(); len(addrs) > 0 {
-		b.plan.Names.Resolvers = nil
+		b.plan.Names.Resolvers, b.plan.Names.ResolverLayer = nil, layer
 		for _, addr := range addrs {
 			if addr.IsValid() && !addr.IsUnspecified() {
 				b.plan.Names.Resolvers = append(b.plan.Names.Resolvers, addr)

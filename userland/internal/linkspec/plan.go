@@ -42,10 +42,13 @@ type Plan struct {
 	Problems  []string // what could not be followed, in the order of the configuration
 }
 
-// Names is what the machine calls itself and whom it asks about others. An empty field is decided by a lower layer.
+// Names is what the machine calls itself and whom it asks about others. A layer says who decided: a lease overrides what
+// comes from below network.ConfigOperator, and an empty field.
 type Names struct {
 	Hostname, Domain string
+	HostnameLayer    network.ConfigLayer
 	Resolvers        []netip.Addr
+	ResolverLayer    network.ConfigLayer
 	Search           []string
 	DisableSearch    bool
 	Hosts            []Host
@@ -61,7 +64,8 @@ type Host struct {
 type Time struct {
 	Disabled    bool
 	Servers     []string
-	BootTimeout time.Duration // 0: the default
+	Layer       network.ConfigLayer // of Servers
+	BootTimeout time.Duration       // 0: the default
 }
 
 // builder collects the layers; a later layer overrides what an earlier one said about the same thing.
@@ -162,6 +166,10 @@ func (b *builder) address(spec network.AddressSpecSpec) {
 		spec.Scope = nethelpers.ScopeLink
 	}
 	spec.Flags = nethelpers.AddressFlags(nethelpers.AddressPermanent)
+	if spec.Priority != 0 {
+		b.problem("address %s of %s: routePriority is not supported", spec.Address, spec.LinkName)
+		spec.Priority = 0
+	}
 	b.addresses[network.AddressID(spec.LinkName, spec.Address)] = spec
 }
 

@@ -3,7 +3,7 @@
 package linkspec
 
 import (
-	"net/netip"
+	"slices"
 
 	"github.com/siderolabs/talos/pkg/machinery/resources/network"
 )
@@ -46,10 +46,10 @@ func (b *builder) platform() {
 
 func (b *builder) platformNames(p *network.PlatformConfigSpec) {
 	for _, spec := range p.Hostnames {
-		b.hostname(spec.FQDN(), "the platform")
+		b.hostname(spec.FQDN(), network.ConfigPlatform)
 	}
 	for _, spec := range p.Resolvers {
-		b.plan.Names.Resolvers = append([]netip.Addr(nil), spec.DNSServers...)
+		b.plan.Names.Resolvers, b.plan.Names.ResolverLayer = slices.Clone(spec.DNSServers), network.ConfigPlatform
 		for _, domain := range spec.SearchDomains {
 			if ValidHostname(domain) {
 				b.plan.Names.Search = append(b.plan.Names.Search, domain)
@@ -57,7 +57,7 @@ func (b *builder) platformNames(p *network.PlatformConfigSpec) {
 		}
 	}
 	for _, spec := range p.TimeServers {
-		b.plan.Time.Servers = append([]string(nil), spec.NTPServers...)
+		b.plan.Time.Servers, b.plan.Time.Layer = slices.Clone(spec.NTPServers), network.ConfigPlatform
 	}
 }
 
