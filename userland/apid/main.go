@@ -13,14 +13,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dodeka/userland/internal/access"
 	"dodeka/userland/internal/apiproxy"
-	"dodeka/userland/internal/machineapi"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
-	err := apiproxy.Run(ctx, apiproxy.Options{Socket: machineapi.Socket, Log: func(format string, values ...any) {
+	err := apiproxy.Run(ctx, apiproxy.Options{Socket: access.Socket, Log: func(format string, values ...any) {
 		fmt.Fprintf(os.Stderr, format+"\n", values...)
 	}})
 	if err != nil {

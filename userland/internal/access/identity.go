@@ -11,6 +11,9 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
+// Socket is where the machine API listens on a running system.
+const Socket = "/run/dodeka/machine.sock"
+
 // RoleKey is the metadata key in which apid passes the roles of its caller on: one value for each.
 const RoleKey = "talos-role"
 

@@ -5,7 +5,6 @@ package machineapi
 import (
 	"context"
 	"io"
-	"time"
 
 	"github.com/cosi-project/runtime/pkg/controller/runtime"
 	"github.com/cosi-project/runtime/pkg/state"
@@ -15,6 +14,7 @@ import (
 	"dodeka/userland/internal/events"
 	"dodeka/userland/internal/logs"
 	"dodeka/userland/internal/readout"
+	"dodeka/userland/internal/settings"
 )
 
 // Parts is what the API works with. State and Events are needed; a method whose part is nil says that the machine
@@ -29,7 +29,6 @@ type Parts struct {
 	Logs       Logs
 	Sequences  Sequences
 	Meta       func() Meta // nil until there is a META partition
-	Wipe       func(ctx context.Context, device string, mode int) error
 	Root       readout.Root
 	About      About
 	Trust      func(uid uint32) access.Trust // nil for access.TrustOf
@@ -44,25 +43,10 @@ type About struct {
 	Mode     string // "metal", "cloud"
 }
 
-// Change is a configuration that somebody wants.
-type Change struct {
-	Data       []byte
-	Mode       machine.ApplyConfigurationRequest_Mode
-	DryRun     bool
-	TryTimeout time.Duration // 0 for the default
-}
-
-// Changed is what became of a Change.
-type Changed struct {
-	Mode        machine.ApplyConfigurationRequest_Mode
-	Details     string
-	Warnings    []string
-	NeedsReboot bool
-}
-
-// Configurer holds the machine configuration.
+// Configurer holds the machine configuration; *settings.Manager is one.
 type Configurer interface {
-	Apply(ctx context.Context, change Change) (Changed, error)
+	Apply(ctx context.Context, request settings.Request) (settings.Outcome, error)
+	Complete() bool
 }
 
 // Gate lets a first configuration in from somebody who is not known. It returns what is to be stored.

@@ -27,9 +27,6 @@ import (
 	"dodeka/userland/internal/access"
 )
 
-// Socket is where the API listens on a running system.
-const Socket = "/run/dodeka/machine.sock"
-
 // Bounds on what a caller can make PID 1 hold. apid bounds messages from the network further.
 const (
 	requestBytes = 16 << 20
