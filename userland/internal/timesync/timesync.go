@@ -125,6 +125,10 @@ func (s *Syncer) Wait(ctx context.Context) bool {
 func (s *Syncer) Run(ctx context.Context) {
 	pause, poll, quiet := firstPause, firstPoll, false
 	for ctx.Err() == nil {
+		select {
+		case <-s.changed: // the settings that are read now
+		default:
+		}
 		next := longestPoll
 		switch settings := s.current(); {
 		case settings.Disabled:
