@@ -10,7 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"syscall"
+	"time"
 
 	"github.com/siderolabs/talos/pkg/machinery/api/common"
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
@@ -83,7 +83,7 @@ func (c *copier) add(e *entry) error {
 		return c.fault(e, e.err)
 	}
 	header := tarHeader(e)
-	switch mode := e.info.Mode(); {
+	switch mode := e.mode(); {
 	case mode.IsRegular():
 		return c.addFile(e, header)
 	case mode.IsDir():
@@ -101,10 +101,8 @@ func (c *copier) add(e *entry) error {
 }
 
 func tarHeader(e *entry) *tar.Header {
-	header := &tar.Header{Typeflag: tar.TypeReg, Name: e.rel, ModTime: e.info.ModTime()}
-	if stat, ok := e.info.Sys().(*syscall.Stat_t); ok {
-		header.Mode = int64(stat.Mode) & 0o7777
-		header.Uid, header.Gid = int(stat.Uid), int(stat.Gid)
+	return &tar.Header{
+		Typeflag: tar.TypeReg, Name: e.rel, ModTime: time.Unix(e.stat.Mtim.Unix()),
+		Mode: int64(e.stat.Mode) & 0o7777, Uid: int(e.stat.Uid), Gid: int(e.stat.Gid),
 	}
-	return header
 }

@@ -20,7 +20,12 @@ var errLargeVirtual = errors.New("the kernel makes up more than 1 MiB; read it i
 // addFile promises the size first, as tar must: content that the kernel makes up is read to its end before, any other
 // has the size that it has now.
 func (c *copier) addFile(e *entry, header *tar.Header) error {
-	file, info, err := reopenRegular(e.handle)
+	handle, err := e.open()
+	if err != nil {
+		return c.fault(e, err)
+	}
+	defer func() { _ = handle.Close() }()
+	file, info, err := reopenRegular(handle)
 	if err != nil {
 		return c.fault(e, err)
 	}

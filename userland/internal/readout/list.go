@@ -7,7 +7,6 @@ import (
 	"context"
 	"io/fs"
 	"slices"
-	"syscall"
 
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	"golang.org/x/sys/unix"
@@ -24,7 +23,7 @@ func List(ctx context.Context, root Root, request *machine.ListRequest, send fun
 		}
 	}
 	visit := func(e *entry) error {
-		if e.err == nil && !isWanted(e.info.Mode(), request.GetTypes()) {
+		if e.err == nil && !isWanted(e.mode(), request.GetTypes()) {
 			return nil
 		}
 		return send(fileInfo(e, request.GetReportXattrs()))
@@ -65,11 +64,8 @@ func fileInfo(e *entry, withXattrs bool) *machine.FileInfo {
 	}
 	info := &machine.FileInfo{
 		Name: e.path, RelativeName: e.rel,
-		Size: e.info.Size(), Mode: uint32(e.info.Mode()), Modified: e.info.ModTime().Unix(),
-		IsDir: e.info.IsDir(), Link: e.link,
-	}
-	if stat, ok := e.info.Sys().(*syscall.Stat_t); ok {
-		info.Uid, info.Gid = stat.Uid, stat.Gid
+		Size: e.stat.Size, Mode: uint32(e.mode()), Modified: e.stat.Mtim.Sec,
+		IsDir: e.mode().IsDir(), Link: e.link, Uid: e.stat.Uid, Gid: e.stat.Gid,
 	}
 	if withXattrs {
 		info.Xattrs = xattrs(e)
@@ -81,7 +77,12 @@ const xattrBytes = 64 << 10 // XATTR_LIST_MAX and XATTR_SIZE_MAX of the kernel
 
 // xattrs reads all attributes of a file; of one that vanishes meanwhile, none.
 func xattrs(e *entry) []*machine.Xattr {
-	name := handlePath(e.handle)
+	handle, err := e.open()
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = handle.Close() }()
+	name := handlePath(handle)
 	size, err := unix.Listxattr(name, nil)
 	if err != nil || size == 0 {
 		return nil

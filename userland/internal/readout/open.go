@@ -56,6 +56,15 @@ func isRace(err error) bool {
 
 var errNotRegular = errors.New("not a regular file")
 
+// reopenPath gives another handle (O_PATH) of the same file.
+func reopenPath(handle *os.File) (*os.File, error) {
+	fd, err := unix.FcntlInt(handle.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: handle.Name(), Err: err}
+	}
+	return os.NewFile(uintptr(fd), handle.Name()), nil
+}
+
 // reopenRegular opens for reading what an O_PATH handle stands for, when that is a regular file: nothing can be put in
 // its place between the check and the opening. Reads never block, as those of /proc/kmsg would.
 func reopenRegular(handle *os.File) (*os.File, fs.FileInfo, error) {

@@ -37,7 +37,7 @@ func (u *usage) visit(e *entry) error {
 	if e.err != nil {
 		return u.send(&machine.DiskUsageInfo{Name: e.path, RelativeName: e.rel, Error: e.err.Error()})
 	}
-	if e.info.IsDir() {
+	if e.mode().IsDir() {
 		u.totals = append(u.totals, size(e))
 		return nil
 	}
@@ -75,8 +75,8 @@ func (u *usage) report(e *entry, bytes int64) error {
 
 // size counts the bytes of a file that takes room anywhere: what /proc claims (128 TiB for kcore) does not.
 func size(e *entry) int64 {
-	if takesNoRoom(e.info) {
+	if e.stat.Blocks == 0 {
 		return 0
 	}
-	return max(e.info.Size(), 0)
+	return max(e.stat.Size, 0)
 }
