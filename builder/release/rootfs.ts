@@ -21,6 +21,8 @@ const ROOT_DIRECTORIES: Readonly<Record<string, number>> = {
   run: 0o755,
   sbin: 0o755,
   sys: 0o555,
+  system: 0o755,
+  "system/state": 0o700,
   tmp: 0o1777,
   usr: 0o755,
   "usr/bin": 0o755,
