@@ -36,11 +36,12 @@ func (t *Table) Write(disk blockdevice.Storage) error {
 	return writeProtective(disk)
 }
 
-// Erase makes the disk one without a table, backup first: what is left of it in between still reads as before.
+// Erase makes the disk one without a table. Sector 0 goes first, by one write: without the protective MBR firmware and
+// kernel take the disk for an empty one, whatever else is still there.
 func Erase(disk blockdevice.Storage) error {
 	sector := disk.SectorBytes()
 	backup := disk.Size()/sector - 1
-	for _, lba := range []int64{backup, 1, 0} {
+	for _, lba := range []int64{0, 1, backup} {
 		if err := disk.Zero(lba*sector, sector); err != nil {
 			return err
 		}
