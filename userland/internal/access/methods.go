@@ -79,3 +79,6 @@ func expand(rows []row) map[string]role.Set {
 	}
 	return all
 }
+
+// Methods is how many methods the table knows.
+func Methods() int { return len(rules) }

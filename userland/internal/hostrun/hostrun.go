@@ -16,11 +16,9 @@ import (
 
 	"google.golang.org/grpc"
 
-	"github.com/siderolabs/talos/pkg/machinery/config/configloader"
-	"github.com/siderolabs/talos/pkg/machinery/resources/config"
+	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 
 	"dodeka/userland/internal/access"
-	"dodeka/userland/internal/apiproxy"
 	"dodeka/userland/internal/events"
 	"dodeka/userland/internal/logs"
 	"dodeka/userland/internal/machineapi"
@@ -28,11 +26,15 @@ import (
 	"dodeka/userland/internal/osidentity"
 	"dodeka/userland/internal/osstate"
 	"dodeka/userland/internal/readout"
+	"dodeka/userland/internal/reaper"
+	"dodeka/userland/internal/sequence"
+	"dodeka/userland/internal/services"
+	"dodeka/userland/internal/settings"
 )
 
 // Options of Start.
 type Options struct {
-	Dir    string                             // for the socket; a new temporary directory when empty
+	Dir    string                             // for the socket, and STATE in a folder of it; a new temporary one when empty
 	Config []byte                             // of the machine; nil for maintenance
 	Listen string                             // of apid; "127.0.0.1:0" when empty
 	Root   readout.Root                       // what readouts see; the host itself when empty
@@ -43,12 +45,15 @@ type Options struct {
 
 // Host is a machine API that runs.
 type Host struct {
-	Address string // of apid
-	Socket  string // of the API
-	OS      *osstate.OS
-	Events  *events.Stream
-	Logs    *logs.Manager
-	Gate    *maintenance.Gate
+	Address  string // of apid
+	Socket   string // of the API
+	OS       *osstate.OS
+	Events   *events.Stream
+	Logs     *logs.Manager
+	Gate     *maintenance.Gate
+	Settings *settings.Manager
+	Services *services.Supervisor
+	Desk     *sequence.Desk // what the API asked of the machine: nothing is carried out
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -66,11 +71,21 @@ func Start(ctx context.Context, options Options) (*Host, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
+	stateDir := filepath.Join(options.Dir, "state")
+	if err := os.MkdirAll(stateDir, 0o700); err != nil {
+		cancel()
+		return nil, err
+	}
 	h := &Host{
-		OS: resources, Events: events.NewStream(256), Logs: logs.NewManager(64 << 10), cancel: cancel,
+		Desk:     sequence.NewDesk(func(*machine.ResetRequest) error { return nil }),
+		Settings: settings.New(settings.Options{State: resources.State, Dir: stateDir, Sources: options.sources(), Log: options.Log}),
+		OS:       resources, Events: events.NewStream(256), Logs: logs.NewManager(64 << 10), cancel: cancel,
 		Socket: filepath.Join(options.Dir, "machine.sock"),
 		Gate:   maintenance.NewGate(options.Open, func(code string) { options.Log("maintenance code %s", code) }),
 	}
+	h.Services = services.New(services.Options{
+		State: resources.State, Events: h.Events, Logs: h.Logs, Reaper: reaper.New(), Log: options.Log,
+	})
 	if err := h.start(ctx, options); err != nil {
 		h.Close()
 		return nil, err
@@ -96,15 +111,18 @@ func (o *Options) fill() error {
 	return err
 }
 
+func (o Options) sources() []settings.Source {
+	return []settings.Source{{Name: "options", Read: func(context.Context) ([]byte, error) {
+		if o.Config == nil {
+			return nil, settings.ErrNone
+		}
+		return o.Config, nil
+	}}}
+}
+
 func (h *Host) start(ctx context.Context, options Options) error {
-	if options.Config != nil {
-		cfg, err := configloader.NewFromBytes(options.Config)
-		if err != nil {
-			return err
-		}
-		if err := h.OS.State.Create(ctx, config.NewMachineConfig(cfg)); err != nil {
-			return err
-		}
+	if _, err := h.Settings.Acquire(ctx); err != nil {
+		return err
 	}
 	listener, err := net.Listen("tcp", options.Listen)
 	if err != nil {
@@ -119,9 +137,9 @@ func (h *Host) start(ctx context.Context, options Options) error {
 	h.run(ctx, "controllers", h.OS.Runtime.Run)
 	h.run(ctx, "api", func(ctx context.Context) error { return machineapi.Serve(ctx, server, h.Socket) })
 	_ = listener.Close() // apid opens it again, once it has a certificate
-	h.run(ctx, "apid", func(ctx context.Context) error {
-		return apiproxy.Run(ctx, apiproxy.Options{Socket: h.Socket, Log: options.Log})
-	})
+	if err := h.addServices(options); err != nil {
+		return err
+	}
 	return h.wait(ctx)
 }
 
@@ -129,6 +147,7 @@ func (h *Host) start(ctx context.Context, options Options) error {
 func (h *Host) parts(options Options) machineapi.Parts {
 	parts := machineapi.Parts{
 		State: h.OS.State, Controller: h.OS.Runtime, Events: h.Events, Logs: h.Logs, Gate: h.Gate,
+		Settings: h.Settings, Sequences: h.Desk, Services: h.Services,
 		Root:  options.Root,
 		About: machineapi.About{Version: "0.0.0-hostrun", Platform: "hostrun", Mode: "metal"},
 		Trust: func(uid uint32) access.Trust {
@@ -172,6 +191,7 @@ func (h *Host) wait(ctx context.Context) error {
 
 // Close ends everything that Start began.
 func (h *Host) Close() {
+	h.stopServices()
 	h.cancel()
 	h.done.Wait()
 }

@@ -3,18 +3,24 @@
 package hostrun
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
+	x509crypto "github.com/siderolabs/crypto/x509"
+	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	"github.com/siderolabs/talos/pkg/machinery/client"
 	clientconfig "github.com/siderolabs/talos/pkg/machinery/client/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/generate"
 	"github.com/siderolabs/talos/pkg/machinery/config/generate/secrets"
 	machinetype "github.com/siderolabs/talos/pkg/machinery/config/machine"
+	"github.com/siderolabs/talos/pkg/machinery/resources/network"
+	secretsresource "github.com/siderolabs/talos/pkg/machinery/resources/secrets"
 	"github.com/siderolabs/talos/pkg/machinery/role"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -28,13 +34,21 @@ type cluster struct {
 	bundle *secrets.Bundle
 }
 
+// newCluster gives each test a CA of its own; the other secrets are the same, as RSA keys are slow to make.
 func newCluster(t *testing.T) cluster {
 	t.Helper()
-	bundle, err := secrets.NewBundle(secrets.NewClock(), nil)
+	shared, err := sharedSecrets()
 	if err != nil {
 		t.Fatal(err)
 	}
-	input, err := generate.NewInput("test", "https://10.0.0.1:6443", "1.34.0", generate.WithSecretsBundle(bundle))
+	ca, err := secrets.NewTalosCA(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle, certs := *shared, *shared.Certs
+	certs.OS = x509crypto.NewCertificateAndKeyFromCertificateAuthority(ca)
+	bundle.Certs = &certs
+	input, err := generate.NewInput("test", "https://10.0.0.1:6443", "1.34.0", generate.WithSecretsBundle(&bundle))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,8 +60,10 @@ func newCluster(t *testing.T) cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return cluster{text, bundle}
+	return cluster{text, &bundle}
 }
+
+var sharedSecrets = sync.OnceValues(func() (*secrets.Bundle, error) { return secrets.NewBundle(secrets.NewClock(), nil) })
 
 // clientOf makes the client that a talosconfig with these roles makes.
 func (c cluster) clientOf(t *testing.T, h *Host, life time.Duration, roles ...role.Role) *client.Client {
@@ -95,13 +111,12 @@ func TestVersionThroughAPID(t *testing.T) {
 func TestCallersThatAreRefused(t *testing.T) {
 	ours, other := newCluster(t), newCluster(t)
 	h := start(t, Options{Config: ours.config})
-	mixed := cluster{bundle: &secrets.Bundle{Certs: &secrets.Certs{OS: other.bundle.Certs.OS}}}
 	tests := []struct {
 		name   string
 		caller *client.Client
 		want   codes.Code
 	}{
-		{"another CA", mixed.clientOf(t, h, time.Hour, role.Admin), codes.Unavailable},
+		{"another CA", other.clientOf(t, h, time.Hour, role.Admin), codes.Unavailable},
 		{"expired", ours.clientOf(t, h, time.Second, role.Admin), codes.Unavailable},
 		{"no role", ours.clientOf(t, h, time.Hour), codes.PermissionDenied},
 		{"unknown role", ours.clientOf(t, h, time.Hour, "os:nobody"), codes.PermissionDenied},
@@ -154,4 +169,82 @@ func TestGarbageLeavesTheServerUp(t *testing.T) {
 	if err := bare.Invoke(t.Context(), "/nobody/knows", nil, nil); err == nil {
 		t.Error("a caller without certificate got an answer")
 	}
+}
+
+func TestApplyInMaintenanceNeedsTheCode(t *testing.T) {
+	c := newCluster(t)
+	h := start(t, Options{})
+	insecure, err := client.New(t.Context(), client.WithTLSConfig(&tls.Config{InsecureSkipVerify: true}), client.WithEndpoints(h.Address))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer insecure.Close()
+	apply := func(code string) error {
+		_, err := insecure.ApplyConfiguration(t.Context(), &machine.ApplyConfigurationRequest{
+			Data: append([]byte("# dodeka-code: "+code+"\n"), c.config...),
+		})
+		return err
+	}
+	if err := apply("AAAA-AAAA"); err == nil || h.Settings.Complete() {
+		t.Fatalf("a wrong code: %v", err)
+	}
+	if err := apply(h.Gate.Code()); err != nil {
+		t.Fatal(err)
+	}
+	admin := c.clientOf(t, h, time.Hour, role.Admin)
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		if _, err = admin.Version(t.Context()); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("apid did not take the new CA: %v", err)
+		}
+	}
+	if _, err := insecure.Version(t.Context()); err == nil {
+		t.Error("a caller without certificate is still answered")
+	}
+	reader := c.clientOf(t, h, time.Hour, role.Reader)
+	if _, err := reader.ApplyConfiguration(t.Context(), &machine.ApplyConfigurationRequest{Data: c.config}); status.Code(err) != codes.PermissionDenied {
+		t.Errorf("apply by a reader: %v", err)
+	}
+}
+
+func TestWhatEachRoleMayDo(t *testing.T) {
+	c := newCluster(t)
+	h := start(t, Options{Config: c.config})
+	tests := []struct {
+		who  role.Role
+		what string
+		do   func(*client.Client) error
+		want codes.Code
+	}{
+		{role.Reader, "services", func(c *client.Client) error { _, err := c.ServiceList(t.Context()); return err }, codes.OK},
+		{role.Reader, "reboot", func(c *client.Client) error { return c.Reboot(t.Context()) }, codes.PermissionDenied},
+		{role.Reader, "restart", func(c *client.Client) error { _, err := c.ServiceRestart(t.Context(), SampleService); return err }, codes.PermissionDenied},
+		{role.Operator, "restart", func(c *client.Client) error { _, err := c.ServiceRestart(t.Context(), SampleService); return err }, codes.OK},
+		{role.Operator, "restart apid", func(c *client.Client) error { _, err := c.ServiceRestart(t.Context(), "apid"); return err }, codes.FailedPrecondition},
+		{role.Operator, "restart nothing", func(c *client.Client) error { _, err := c.ServiceRestart(t.Context(), "nothing"); return err }, codes.NotFound},
+		{role.Operator, "secrets", secretOf, codes.PermissionDenied},
+		{role.Admin, "secrets", secretOf, codes.OK},
+		{role.Reader, "resource", func(c *client.Client) error {
+			_, err := c.COSI.List(t.Context(), network.NewHostnameStatus(network.NamespaceName, "").Metadata())
+			return err
+		}, codes.OK},
+		{role.Admin, "create", func(c *client.Client) error {
+			return c.COSI.Create(t.Context(), network.NewHostnameStatus(network.NamespaceName, network.HostnameID))
+		}, codes.PermissionDenied},
+		{role.Operator, "reboot", func(c *client.Client) error { return c.Reboot(t.Context()) }, codes.OK},
+		{role.Admin, "reboot again", func(c *client.Client) error { return c.Reboot(t.Context()) }, codes.FailedPrecondition},
+		{role.Admin, "etcd", func(c *client.Client) error { _, err := c.EtcdStatus(t.Context()); return err }, codes.Unimplemented},
+	}
+	for _, tc := range tests {
+		if err := tc.do(c.clientOf(t, h, time.Hour, tc.who)); client.StatusCode(err) != tc.want {
+			t.Errorf("%s by %s: got %v, want %v", tc.what, tc.who, err, tc.want)
+		}
+	}
+}
+
+func secretOf(c *client.Client) error {
+	_, err := c.COSI.Get(context.Background(), secretsresource.NewAPI().Metadata())
+	return err
 }
