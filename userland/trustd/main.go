@@ -53,7 +53,7 @@ func run(ctx context.Context, socket, address string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
-		following <- keys.follow(ctx, state.WrapCore(client.NewAdapter(v1alpha1.NewStateClient(conn))))
+		following <- keys.follow(ctx, state.WrapCore(client.NewAdapter(v1alpha1.NewStateClient(conn), client.WithDisableWatchRetry())))
 	}()
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
