@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/siderolabs/talos/pkg/machinery/config/configloader"
-	"github.com/siderolabs/talos/pkg/machinery/config/machine"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -187,7 +186,7 @@ func TestValidateSaysWhichField(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add([]byte(generated()[machine.TypeWorker]))
+	f.Add([]byte(worker))
 	f.Add(zipped([]byte("machine: {type: worker}\n")))
 	for _, seed := range []string{
 		"apiVersion: v1alpha1\nkind: LinkConfig\nname: eth0\naddresses: [{address: 10.0.0.1/8}]\n", "machine: &a {network: *a}", "machine:\n  files: [{op: create}]\n",
