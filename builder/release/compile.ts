@@ -46,7 +46,7 @@ export async function compileRelease(context: ActionContext, inputs: CompileInpu
   const osRelease = await putBytes(store, renderOsRelease(version));
 
   const [userland, kernel, boot, certificates, grub] = await Promise.all([
-    buildUserland(context, inputs.toolbox, inputs.network),
+    buildUserland(context, inputs),
     makeKernel(context, steps, lock, inputs.kernel),
     steps("systemd-boot", packages.boot, null, () => takeSystemdBoot(store, packages.boot)),
     steps("certificates", packages.certificates, null, () => bundleCertificates(store, packages.certificates)),

@@ -65,7 +65,7 @@ export const USERLAND_MODULES: readonly UserlandModule[] = [
   {
     kind: "own",
     folder: ".",
-    packages: ["./apid", "./init", "./modprobe", "./mount", "./stage1", "./trustd"],
+    packages: ["./apid", "./dashboard", "./init", "./modprobe", "./mount", "./stage1", "./trustd"],
   },
   {
     kind: "upstream",

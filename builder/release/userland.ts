@@ -8,11 +8,14 @@ import { FactoryError } from "../errors.ts";
 import { sideBySide } from "../host/side-by-side.ts";
 import type { Store } from "../host/store.ts";
 import type { BlobRef } from "../layout/digest.ts";
+import { sha256 } from "../layout/digest.ts";
 import type { ActionContext, CommandAction } from "./action.ts";
 import { runAction } from "./action.ts";
 import type { GoModuleSources, GoNetwork } from "./go-modules.ts";
 import { USERLAND_DIR, fetchGoModules, readModuleSources, requiredVersion } from "./go-modules.ts";
 import { GO_BUILD_CACHE, GO_ENV, GO_MODULE_CACHE, GO_PROGRAM } from "./go-toolchain.ts";
+import type { Lock } from "./lock.ts";
+import { packagesOf } from "./lock.ts";
 import { multicallSources } from "./multicall.ts";
 import type { Toolbox } from "./toolbox.ts";
 import type { Tree } from "./tree.ts";
@@ -24,6 +27,12 @@ const SOURCE_FOLDER = "source";
 /** What a link of the kubelet and a compile beside it need, and the rest of the machine. */
 const BYTES_FOR_TWO = 6 * 1024 ** 3;
 
+export interface UserlandInputs {
+  readonly toolbox: Toolbox;
+  readonly network: GoNetwork;
+  readonly lock: Lock;
+}
+
 export interface Userland {
   /** Programs by name. */
   readonly programs: Readonly<Record<string, BlobRef>>;
@@ -32,13 +41,16 @@ export interface Userland {
 }
 
 /** Every program of the table. Modules are fetched and compiled two at a time where memory allows. */
-export async function buildUserland(context: ActionContext, toolbox: Toolbox, network: GoNetwork): Promise<Userland> {
+export async function buildUserland(context: ActionContext, inputs: UserlandInputs): Promise<Userland> {
+  const { toolbox, network, lock } = inputs;
+  const goCache = await openGoCache(context.store, lock);
   const programs: Record<string, BlobRef> = {};
   const moduleCaches = new Set<string>();
   const build = async (module: UserlandModule): Promise<void> => {
     const sources = await readModuleSources(context.store, join(USERLAND_DIR, module.folder));
     const cache = await fetchGoModules(context, toolbox, sources, network);
-    const outputs = await runAction(context, await userlandAction(context.store, toolbox, { module, sources, cache }));
+    const action = await userlandAction(context.store, toolbox, { module, sources, cache, goCache });
+    const outputs = await runAction(context, action);
     moduleCaches.add(cache);
     for (const name of module.packages.map(programName)) programs[name] = fileOf(outputs, `out/${name}`);
   };
@@ -54,18 +66,32 @@ export function programOf({ programs }: Userland, name: string): BlobRef {
   throw new FactoryError({ code: "BUG", field: name, expected, fix: "correct builder/release/userland-table.ts" });
 }
 
+/** What Go's build cache depends on and does not look at: the C compiler and what it reads. */
+const COMPILERS = /^(golang-|gcc|cpp|binutils|libgcc-|libc6|libseccomp|linux-libc-dev|pkgconf)/;
+
+/**
+ * Go's build cache, one for each state of the compilers: another tool in the toolbox makes every step run again, but
+ * nothing that they compile changes.
+ */
+async function openGoCache(store: Store, lock: Lock): Promise<string> {
+  const compilers = packagesOf(lock, "compile").filter(({ name }) => COMPILERS.test(name));
+  const dir = join(store.dir, "cache", `gobuild-${sha256(compilers.map((p) => p.sha256).join()).slice(0, 32)}`);
+  await mkdir(dir, { recursive: true });
+  return dir;
+}
+
 interface ModuleInputs {
   readonly module: UserlandModule;
   readonly sources: GoModuleSources;
   /** The module cache. */
   readonly cache: string;
+  /** The build cache. */
+  readonly goCache: string;
 }
 
 /** The step that compiles a module's programs; outputs `out/<name>`. */
 export async function userlandAction(store: Store, toolbox: Toolbox, inputs: ModuleInputs): Promise<CommandAction> {
-  const { module, cache } = inputs;
-  const goCache = join(store.dir, "cache", `gobuild-${toolbox.digest.slice(0, 16)}`);
-  await mkdir(goCache, { recursive: true });
+  const { module, cache, goCache } = inputs;
   const { tags, ldflags, cgo } = goFlags(inputs);
   return {
     kind: "command",

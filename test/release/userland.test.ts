@@ -18,7 +18,7 @@ async function actionFor(folder: string): Promise<CommandAction> {
   const module = USERLAND_MODULES.find((m) => m.folder === folder);
   assert.ok(module !== undefined && module.kind !== "multicall");
   const sources = await readModuleSources(store, join(USERLAND_DIR, folder));
-  return userlandAction(store, toolbox, { module, sources, cache: "/modules" });
+  return userlandAction(store, toolbox, { module, sources, cache: "/modules", goCache: "/builds" });
 }
 
 test("no program comes from two modules", () => {
