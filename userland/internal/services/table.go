@@ -34,7 +34,7 @@ const (
 
 const (
 	mib        = 1 << 20
-	searchPath = "PATH=/sbin:/bin:/usr/sbin:/usr/bin:/opt/cni/bin"
+	searchPath = "PATH=/usr/bin:/sbin"
 )
 
 // Machine is what the table does not know by itself.
@@ -65,7 +65,7 @@ func Table(m Machine) []Definition {
 			Health:  &Health{Check: Listening("tcp", "127.0.0.1:50001")},
 		}, dashboard(m), {
 			ID: Containerd, Operable: true,
-			Command: Command{Path: "/bin/containerd", Args: []string{"--config", "/etc/containerd/config.toml"},
+			Command: Command{Path: "/usr/bin/containerd", Args: []string{"--config", "/etc/containerd/config.toml"},
 				Env: []string{searchPath}, Privileged: true, OOMScore: -999, LeaveChildren: true},
 			Cgroup: Limits{Path: cgroup.PodRuntime + "/runtime", Limits: cgroup.Limits{CPUWeight: 100}},
 			Health: &Health{Check: Serving("unix://" + ContainerdSocket)},
@@ -105,7 +105,7 @@ func dashboard(m Machine) Definition {
 func kubelet(m Machine) Definition {
 	return Definition{
 		ID: Kubelet, DependsOn: []string{Containerd}, Operable: true, StopAfter: 30 * time.Second,
-		Command: Command{Path: "/bin/kubelet", Args: m.KubeletArgs, Env: []string{searchPath}, Privileged: true, OOMScore: -450},
+		Command: Command{Path: "/usr/bin/kubelet", Args: m.KubeletArgs, Env: []string{searchPath}, Privileged: true, OOMScore: -450},
 		Cgroup:  Limits{Path: cgroup.PodRuntime + "/kubelet", Limits: cgroup.Limits{CPUWeight: 100}},
 		Health:  &Health{Check: Answering("http://127.0.0.1:10248/healthz"), Period: 10 * time.Second, Timeout: 3 * time.Second},
 	}
