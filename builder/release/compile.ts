@@ -19,6 +19,7 @@ import { INITRAMFS_PROGRAM, rootfsTree } from "./rootfs.ts";
 import type { Toolbox } from "./toolbox.ts";
 import type { Tree } from "./tree.ts";
 import { fileOf } from "./tree.ts";
+import { deviceFiles, volumeTemplatesAction } from "./volume-templates.ts";
 import type { GoNetwork } from "./go-modules.ts";
 import { buildUserland, programOf } from "./userland.ts";
 import { LINKED_PACKAGES } from "./userland-table.ts";
@@ -45,18 +46,20 @@ export async function compileRelease(context: ActionContext, inputs: CompileInpu
   };
   const osRelease = await putBytes(store, renderOsRelease(version));
 
-  const [userland, kernel, boot, certificates, grub] = await Promise.all([
+  const [userland, kernel, boot, certificates, grub, templates] = await Promise.all([
     buildUserland(context, inputs),
     makeKernel(context, steps, lock, inputs.kernel),
     steps("systemd-boot", packages.boot, null, () => takeSystemdBoot(store, packages.boot)),
     steps("certificates", packages.certificates, null, () => bundleCertificates(store, packages.certificates)),
     runAction(context, grubAction(inputs.toolbox)),
+    runAction(context, volumeTemplatesAction(inputs.toolbox)),
   ]);
   const rootfs = rootfsTree({
     programs: userland.programs,
     osRelease,
     certificates: fileOf(certificates, "ca-certificates.crt"),
     modules: kernel.root,
+    deviceFiles: deviceFiles(templates, grub),
   });
   const stage1 = programOf(userland, INITRAMFS_PROGRAM);
   const early = kernel.initramfs;
@@ -71,6 +74,7 @@ export async function compileRelease(context: ActionContext, inputs: CompileInpu
     lock,
     rootfs,
     certificates: fileOf(certificates, "ca-certificates.crt"),
+    templates: Object.values(templates).flatMap((node) => (node.kind === "file" ? [node.blob] : [])),
     goSources: { moduleCaches: userland.moduleCaches, toolboxRoot: inputs.toolbox.root, version },
     builder: inputs.builder,
   });
@@ -152,6 +156,7 @@ async function assemble(
         ...kernelOrigin,
         packageOrigin(packages.certificates),
         ...linked,
+        ...grubOrigin,
       ]),
       "uki-stub": part(fileOf(made.boot, "uki.stub"), "LGPL-2.1-or-later", bootOrigin),
       "systemd-boot": part(fileOf(made.boot, "systemd-boot.efi"), "LGPL-2.1-or-later", bootOrigin),
@@ -165,7 +170,8 @@ async function assemble(
 }
 
 /** Of what it mainly consists of; the inventory names the licence of each component. */
-const ROOT_LICENCE = "Apache-2.0 AND GPL-2.0-only AND LGPL-2.1-only AND LGPL-2.1-or-later AND MPL-2.0";
+const ROOT_LICENCE =
+  "Apache-2.0 AND GPL-2.0-only AND GPL-3.0-or-later AND LGPL-2.1-only AND LGPL-2.1-or-later AND MPL-2.0";
 
 /** What only a kernel from source has, all of it derived from the kernel. */
 function kernelParts({ parts, origin }: ReleaseKernel): Readonly<Record<string, Part>> {

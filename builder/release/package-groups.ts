@@ -38,9 +38,11 @@ export const PACKAGE_GROUPS: readonly PackageGroup[] = [
   {
     name: "compile",
     kind: "toolbox",
-    // golang: the userland; gcc to pkgconf: runc's C part; grub: BIOS boot images; squashfs-tools: the root image.
+    // golang: the userland; gcc to pkgconf: runc's C part; grub: BIOS boot images; squashfs-tools: the root image;
+    // e2fsprogs: the empty file systems in it.
     packages: [
       ...SHELL,
+      "e2fsprogs",
       "golang-1.27-go",
       "gcc",
       "libc6-dev",
@@ -69,6 +71,7 @@ export const PACKAGE_GROUPS: readonly PackageGroup[] = [
       "cpio",
       "cryptsetup-bin",
       "dosfstools",
+      "e2fsprogs",
       "faketime",
       "fdisk",
       "gdisk",

@@ -66,6 +66,8 @@ export interface RootfsInputs {
   readonly certificates: BlobRef;
   /** `lib/modules/…` */
   readonly modules: Tree;
+  /** What making volumes and installing need: `usr/share/dodeka/…`. */
+  readonly deviceFiles: Tree;
 }
 
 export function rootfsTree(inputs: RootfsInputs): Tree {
@@ -81,6 +83,7 @@ export function rootfsTree(inputs: RootfsInputs): Tree {
   return {
     ...Object.fromEntries([...directories, ...links]),
     ...inputs.modules,
+    ...inputs.deviceFiles,
     ...(Object.fromEntries(programs) as Tree),
     "etc/os-release": { kind: "file", blob: inputs.osRelease, mode: 0o644 },
     "etc/ssl/certs/ca-certificates.crt": { kind: "file", blob: inputs.certificates, mode: 0o644 },
