@@ -3,15 +3,16 @@
 package main
 
 import (
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/siderolabs/talos/pkg/machinery/api/machine"
+
 	"dodeka/userland/internal/phase"
 	"dodeka/userland/internal/power"
 	"dodeka/userland/internal/screen"
+	"dodeka/userland/internal/sequence"
 )
 
 func TestPredictableNames(t *testing.T) {
@@ -38,26 +39,28 @@ func TestGuardTurnsAPanicIntoAFailure(t *testing.T) {
 }
 
 func TestAskKeepsTheFirstRequest(t *testing.T) {
-	s := &system{end: make(chan power.Action, 1)}
-	s.ask(power.Reboot)
-	s.ask(power.Off)
-	if got := <-s.end; got != power.Reboot {
-		t.Errorf("got %v", got)
+	s := newSystem()
+	s.ask(sequence.Reboot)
+	s.ask(sequence.Shutdown)
+	if got := <-s.desk.Requests(); got.Kind != sequence.Reboot {
+		t.Errorf("got %v", got.Kind)
 	}
 }
 
-func TestReapCollectsEveryChild(t *testing.T) {
-	for range 3 {
-		if err := exec.Command(os.Args[0], "-test.run=^$").Start(); err != nil {
-			t.Fatal(err)
+func TestResetIsRefusedWhereNothingIsInstalled(t *testing.T) {
+	s := newSystem()
+	err := s.desk.Reset(t.Context(), "", &machine.ResetRequest{})
+	if err == nil || !strings.Contains(err.Error(), "not installed") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestActionOfAReset(t *testing.T) {
+	for _, reboot := range []bool{true, false} {
+		e := &ending{request: sequence.Request{Kind: sequence.Reset, Reset: &machine.ResetRequest{Reboot: reboot}}}
+		if got := e.action() == power.Reboot; got != reboot {
+			t.Errorf("reboot %v: got %v", reboot, e.action())
 		}
-	}
-	count := 0
-	for deadline := time.Now().Add(20 * time.Second); count < 3 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		count += reap()
-	}
-	if count != 3 || !waitProcesses(time.Second) {
-		t.Errorf("reaped %d", count)
 	}
 }
 

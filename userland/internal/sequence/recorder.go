@@ -27,6 +27,7 @@ type Recorder struct {
 	Events Publisher
 	Line   func(text string)    // to the console
 	Since  func() time.Duration // since the kernel started
+	Begun  func(phase string)   // whom else to tell; nil for nobody
 
 	mu       sync.Mutex
 	sequence string
@@ -50,6 +51,9 @@ func (r *Recorder) Phase(name string) {
 	r.endPhase()
 	r.phase = name
 	r.Line(phase.Line(name, r.Since()))
+	if r.Begun != nil {
+		r.Begun(name)
+	}
 	r.Events.Publish(r.actor, &machine.PhaseEvent{Phase: name, Action: machine.PhaseEvent_START})
 	r.Events.Publish(r.actor, &machine.TaskEvent{Task: name, Action: machine.TaskEvent_START})
 }
