@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"dodeka/userland/internal/settings"
 )
@@ -20,7 +21,9 @@ func Sources(name string, options Options, embedded string, found func(Metadata)
 	options = options.complete()
 	sources := []settings.Source{settings.Embedded(embedded)}
 	if options.URL != "" && options.URL != "guestinfo" { // that value names the vmware reader
-		sources = append(sources, source("kernel argument", metal{options}, options.URL != metalLabel, found))
+		byURL := source("kernel argument", metal{options}, options.URL != metalLabel, found)
+		byURL.Read = limited(byURL.Read)
+		sources = append(sources, byURL)
 	}
 	switch name {
 	case "metal":
@@ -41,6 +44,17 @@ func Sources(name string, options Options, embedded string, found func(Metadata)
 		sources = append(sources, source(name, reader, true, found))
 	}
 	return sources, nil
+}
+
+// urlPatience ends the wait for a host that never answers: other sources come after it.
+const urlPatience = 5 * time.Minute
+
+func limited(read func(context.Context) ([]byte, error)) func(context.Context) ([]byte, error) {
+	return func(ctx context.Context) ([]byte, error) {
+		ctx, cancel := context.WithTimeout(ctx, urlPatience)
+		defer cancel()
+		return read(ctx)
+	}
 }
 
 func source(name string, reader Reader, network bool, found func(Metadata)) settings.Source {
