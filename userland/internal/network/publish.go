@@ -26,6 +26,9 @@ const (
 	timeServersID = "timeservers"
 )
 
+// maxShown bounds what is published of each kind: anyone on a link can make the kernel learn routes from advertisements.
+const maxShown = 2048
+
 // publisher writes resources, only those that changed, and removes those whose subject is gone.
 type publisher struct {
 	state   state.State
@@ -64,10 +67,10 @@ func (p *publisher) kernel(ctx context.Context, shown Snapshot) {
 	for name, spec := range shown.Links {
 		put(ctx, p, network.NewLinkStatus(ns, network.LinkID(name)), spec)
 	}
-	for _, a := range shown.Addresses {
+	for _, a := range shown.Addresses[:min(len(shown.Addresses), maxShown)] {
 		put(ctx, p, network.NewAddressStatus(ns, network.AddressID(a.LinkName, a.Address)), a)
 	}
-	for _, r := range shown.Routes {
+	for _, r := range shown.Routes[:min(len(shown.Routes), maxShown)] {
 		put(ctx, p, network.NewRouteStatus(ns, network.RouteID(r.Table, r.Family, r.Destination, r.Gateway, r.Priority, r.OutLinkName)), r)
 	}
 }
