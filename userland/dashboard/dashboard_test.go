@@ -33,7 +33,7 @@ import (
 	"dodeka/userland/internal/dashboardview"
 )
 
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 // api is a machine that answers as PID 1 does.
 type api struct {

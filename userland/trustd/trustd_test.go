@@ -23,12 +23,11 @@ import (
 	"github.com/siderolabs/crypto/x509"
 	"github.com/siderolabs/talos/pkg/machinery/resources/secrets"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"dodeka/userland/internal/trustclient"
 )
 
-const patience = 30 * time.Second
+const patience = 3 * time.Minute
 
 // cluster is a trustd on loopback with the authority that it signs for.
 type cluster struct {
@@ -92,15 +91,13 @@ func (c *cluster) request(token string, csr []byte) trustclient.Request {
 	return trustclient.Request{Endpoints: []string{c.address}, Token: token, AcceptedCAs: c.ca.CrtPEM, CSR: csr}
 }
 
-// ask tries once, and waits out the time until the secrets have arrived.
+// ask waits out the time until the secrets have arrived, and whatever a busy machine takes for a connection.
 func (c *cluster) ask(t *testing.T, token string, csr []byte) (trustclient.Answer, error) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		ctx, cancel := context.WithCancel(context.Background())
-		time.AfterFunc(500*time.Millisecond, cancel) // before a second round
-		answer, err := trustclient.Get(ctx, c.request(token, csr))
-		cancel()
-		if (err == nil || !strings.Contains(err.Error(), codes.Unavailable.String())) || time.Now().After(deadline) {
+		answer, err := trustclient.Try(context.Background(), c.request(token, csr))
+		if err == nil || time.Now().After(deadline) || !(strings.Contains(err.Error(), codes.Unavailable.String()) ||
+			strings.Contains(err.Error(), codes.DeadlineExceeded.String())) {
 			return answer, err
 		}
 	}
@@ -174,10 +171,8 @@ func TestRefusals(t *testing.T) {
 	if err := c.state.Destroy(context.Background(), root.Metadata()); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Second / 2) {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second/4)
-		_, err := trustclient.Get(ctx, c.request("abc.def", good))
-		cancel()
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Second) { // slower than the limit of calls
+		_, err := trustclient.Try(context.Background(), c.request("abc.def", good))
 		if err != nil && strings.Contains(err.Error(), errNoSecrets.Error()) {
 			break
 		}
@@ -289,9 +284,7 @@ func TestClientRefusesAnotherServer(t *testing.T) {
 	}
 	r := c.request("abc.def", signingRequest(t, worker))
 	r.AcceptedCAs = other.CrtPEM
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	if _, err := trustclient.Get(ctx, r); err == nil || status.Code(err) == codes.OK {
-		t.Errorf("got %v", err)
+	if _, err := trustclient.Try(context.Background(), r); err == nil {
+		t.Error("a server of another authority was asked")
 	}
 }

@@ -4,7 +4,9 @@ package services
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,19 +38,25 @@ func TestProcessWritesToItsLogAndFinishes(t *testing.T) {
 }
 
 func TestPolicies(t *testing.T) {
+	good, bad := func(context.Context, io.Writer) error { return nil }, func(context.Context, io.Writer) error { return errors.New("no") }
 	for _, tc := range []struct {
-		behaviour string
-		policy    Policy
-		prefix    string
-		count     int
+		name   string
+		d      Definition
+		prefix string
+		count  int
 	}{
-		{"fail", Once, "x FAILED Failed: exit status 3", 1},
-		{"fail", OnFailure, "x WAITING Failed: exit status 3, starting again in ", 3},
-		{"fail", Always, "x WAITING Failed: exit status 3, starting again in 8ms", 2},
-		{"hello", Always, "x WAITING Ended, starting again in ", 2},
+		{"process once", Definition{Command: command("fail"), Restart: Once}, "x FAILED Failed: exit status 3", 1},
+		{"process again", Definition{Command: command("fail")}, "x WAITING Failed: exit status 3, starting again in 1ms", 1},
+		{"failure once", Definition{Run: bad, Restart: Once}, "x FAILED Failed: no", 1},
+		{"failure again", Definition{Run: bad, Restart: OnFailure}, "x WAITING Failed: no, starting again in ", 3},
+		{"failure always", Definition{Run: bad}, "x WAITING Failed: no, starting again in 8ms", 2},
+		{"success once", Definition{Run: good, Restart: Once}, "x FINISHED", 1},
+		{"success", Definition{Run: good, Restart: OnFailure}, "x FINISHED", 1},
+		{"success always", Definition{Run: good}, "x WAITING Ended, starting again in 8ms", 2},
 	} {
-		t.Run(fmt.Sprint(tc.behaviour, tc.policy), func(t *testing.T) {
-			b := newBench(t, Definition{ID: "x", Command: command(tc.behaviour), Restart: tc.policy})
+		t.Run(tc.name, func(t *testing.T) {
+			tc.d.ID = "x"
+			b := newBench(t, tc.d)
 			b.start(t, "x")
 			b.journal.await(t, tc.prefix, tc.count)
 		})

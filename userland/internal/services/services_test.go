@@ -28,7 +28,7 @@ import (
 	"dodeka/userland/internal/reaper"
 )
 
-const patience = 30 * time.Second
+const patience = 3 * time.Minute
 
 // The test binary is the process of the services under test.
 func TestMain(m *testing.M) {

@@ -52,7 +52,7 @@ func Get(ctx context.Context, r Request) (Answer, error) {
 	}
 	gap := firstGap
 	for {
-		answer, err := r.round(ctx)
+		answer, err := Try(ctx, r)
 		if err == nil {
 			return answer, nil
 		}
@@ -78,7 +78,11 @@ func (r Request) check() error {
 	return nil
 }
 
-func (r Request) round(ctx context.Context) (Answer, error) {
+// Try asks each endpoint once, from a random one on, until one answers. The error joins those of all.
+func Try(ctx context.Context, r Request) (Answer, error) {
+	if err := r.check(); err != nil {
+		return Answer{}, err
+	}
 	var failures []error
 	first := rand.IntN(len(r.Endpoints))
 	for i := range r.Endpoints {
