@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,6 +27,7 @@ var (
 
 // server answers in the place of the network, and notes what it was asked and when.
 type server struct {
+	mu      sync.Mutex
 	start   time.Time
 	address net.IP // what it gives; nil: it is silent
 	nak     bool   // to requests
@@ -43,13 +45,23 @@ func (s *server) open(source netip.Addr) (Exchanger, error) {
 
 func (s *server) Close() error { return nil }
 
+// become changes how the server answers from now on.
+func (s *server) become(address net.IP, nak bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.address, s.nak, s.seconds = address, nak, 3600
+}
+
 func (s *server) SendAndRead(ctx context.Context, dest *net.UDPAddr, p *dhcpv4.DHCPv4, match nclient4.Matcher) (*dhcpv4.DHCPv4, error) {
 	cast := "broadcast"
 	if !dest.IP.Equal(net.IPv4bcast) {
 		cast = "unicast"
 	}
+	s.mu.Lock()
 	s.log = append(s.log, fmt.Sprintf("%s %s %s", time.Since(s.start), p.MessageType(), cast))
-	if s.address == nil {
+	address, nak, seconds := slices.Clone(s.address), s.nak, s.seconds
+	s.mu.Unlock()
+	if address == nil {
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -60,12 +72,12 @@ func (s *server) SendAndRead(ctx context.Context, dest *net.UDPAddr, p *dhcpv4.D
 	kind := dhcpv4.MessageTypeOffer
 	if p.MessageType() == dhcpv4.MessageTypeRequest {
 		kind = dhcpv4.MessageTypeAck
-		if s.nak {
+		if nak {
 			kind = dhcpv4.MessageTypeNak
 		}
 	}
-	answer, err := dhcpv4.NewReplyFromRequest(p, dhcpv4.WithMessageType(kind), dhcpv4.WithYourIP(s.address),
-		dhcpv4.WithNetmask(net.CIDRMask(24, 32)), dhcpv4.WithLeaseTime(s.seconds),
+	answer, err := dhcpv4.NewReplyFromRequest(p, dhcpv4.WithMessageType(kind), dhcpv4.WithYourIP(address),
+		dhcpv4.WithNetmask(net.CIDRMask(24, 32)), dhcpv4.WithLeaseTime(seconds),
 		dhcpv4.WithOption(dhcpv4.OptServerIdentifier(serverIP)))
 	if err != nil {
 		return nil, err
@@ -126,9 +138,9 @@ func TestRunRenewsByUnicastAtHalfTime(t *testing.T) {
 func TestRunRebindsThenExpiresAndStartsOver(t *testing.T) {
 	s := &server{address: net.IPv4(192, 0, 2, 10), seconds: 3600}
 	reports := play(t, s, nil, func(s *server) {
-		s.address = nil
+		s.become(nil, false)
 		time.Sleep(61 * time.Minute)
-		s.address = net.IPv4(192, 0, 2, 11)
+		s.become(net.IPv4(192, 0, 2, 11), false)
 		time.Sleep(2 * time.Minute)
 	})
 	unicast := slices.IndexFunc(s.log, func(l string) bool { return strings.HasSuffix(l, "REQUEST unicast") })
@@ -145,7 +157,7 @@ func TestRunDropsTheAddressAtOnceAfterNAK(t *testing.T) {
 	s := &server{address: net.IPv4(192, 0, 2, 10), seconds: 3600}
 	reports := play(t, s, nil, func(s *server) {
 		time.Sleep(29 * time.Minute)
-		s.nak = true
+		s.become(net.IPv4(192, 0, 2, 10), true)
 		time.Sleep(2 * time.Minute)
 	})
 	expect(t, "reports", reports, "0s 192.0.2.10/24", "30m0s lost")
@@ -155,7 +167,7 @@ func TestRunKeepsTryingWhenNobodyAnswers(t *testing.T) {
 	s := &server{}
 	reports := play(t, s, nil, func(s *server) {
 		time.Sleep(10 * time.Minute)
-		s.address, s.seconds = net.IPv4(192, 0, 2, 10), 3600
+		s.become(net.IPv4(192, 0, 2, 10), false)
 		time.Sleep(time.Minute)
 	})
 	if len(reports) != 1 {
@@ -177,17 +189,17 @@ func previousLease(t *testing.T) *Lease {
 func TestRunConfirmsALeaseFromBefore(t *testing.T) {
 	tests := []struct {
 		name         string
-		server       server
+		server       *server
 		log, reports []string
 	}{
-		{"same network", server{address: net.IPv4(192, 0, 2, 10), seconds: 600},
+		{"same network", &server{address: net.IPv4(192, 0, 2, 10), seconds: 600},
 			[]string{"0s REQUEST broadcast"}, []string{"0s 192.0.2.10/24"}},
-		{"refused", server{address: net.IPv4(198, 51, 100, 9), seconds: 600, nak: true}, nil, []string{"0s lost"}},
-		{"another network, silent", server{}, nil, []string{"10s lost"}},
+		{"refused", &server{address: net.IPv4(198, 51, 100, 9), seconds: 600, nak: true}, nil, []string{"0s lost"}},
+		{"another network, silent", &server{}, nil, []string{"10s lost"}},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
-			reports := play(t, &tc.server, previousLease(t), func(*server) { time.Sleep(30 * time.Second) })
+			reports := play(t, tc.server, previousLease(t), func(*server) { time.Sleep(30 * time.Second) })
 			expect(t, "reports", reports, tc.reports...)
 			if tc.log != nil {
 				expect(t, "log", tc.server.log, tc.log...)

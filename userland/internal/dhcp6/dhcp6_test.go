@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -134,8 +135,8 @@ func TestMachineDUID(t *testing.T) {
 // server answers in the place of the network.
 type server struct {
 	start  time.Time
-	silent bool
-	log    []string
+	silent atomic.Bool
+	log    []string // read when the client has ended
 }
 
 var errSilent = errors.New("silent")
@@ -144,7 +145,7 @@ func (s *server) Close() error { return nil }
 
 func (s *server) SendAndRead(ctx context.Context, _ *net.UDPAddr, m *dhcpv6.Message, match nclient6.Matcher) (*dhcpv6.Message, error) {
 	s.log = append(s.log, fmt.Sprintf("%s %s", time.Since(s.start), m.MessageType))
-	if s.silent {
+	if s.silent.Load() {
 		select {
 		case <-ctx.Done():
 		case <-time.After(15 * time.Second):
@@ -171,7 +172,7 @@ func TestRunRenewsRebindsAndStartsOver(t *testing.T) {
 		done := make(chan struct{})
 		go func() { defer close(done); c.Run(ctx) }()
 		time.Sleep(31 * time.Minute)
-		s.silent = true
+		s.silent.Store(true)
 		time.Sleep(2*time.Hour + 5*time.Minute)
 		cancel()
 		<-done
