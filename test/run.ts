@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// `npm test`: everything. Checks and unit tests, the Go userland's tests, both releases and images built anew where the
-// store does not hold them (our own kernel takes half an hour), foreign judges on every format, boots, and two builds
-// that must agree.
+// `npm test`: everything. Checks and unit tests, the Go userland's tests, its API under the stock client, both releases and
+// images built anew where the store does not hold them (our own kernel takes half an hour), foreign judges on every
+// format, boots, and two builds that must agree.
 import { goTests, product, runStages, tests, tool, unitTests } from "./stages.ts";
 
 process.exitCode = await runStages([
@@ -11,6 +11,7 @@ process.exitCode = await runStages([
   tool("dead code", ["knip", "--no-progress"]),
   unitTests(),
   goTests(),
+  tests("machine API", "test/os", 1),
   tests("kernel configuration", "test/kernel/configure.test.ts", 1),
   product("kernel requirements and hardening", ["kernel", "check"]),
   product("release with the stock kernel", ["release", "build", "--kernel", "stock"]),

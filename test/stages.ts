@@ -21,7 +21,9 @@ const UNIT_FOLDERS = readdirSync(join(ROOT, "test"), { withFileTypes: true })
   .filter(
     (e) =>
       e.isDirectory() &&
-      !["bench", "boot", "foreign", "fuzz", "golden", "kernel", "reproduce", "userland"].includes(e.name),
+      !["bench", "boot", "foreign", "fuzz", "golden", "kernel", "os", "reproduce", "talosctl", "userland"].includes(
+        e.name,
+      ),
   )
   .map((e) => `test/${e.name}`);
 

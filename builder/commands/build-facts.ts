@@ -11,6 +11,7 @@ import { sha256 } from "../layout/digest.ts";
 import type { ProfileOverrides } from "../profile/overrides.ts";
 import { packagesOf, readLock } from "../release/lock.ts";
 import type { Release } from "../release/manifest.ts";
+import { USERLAND_MODULES } from "../release/userland-table.ts";
 
 export interface BuildFacts {
   readonly profile: { readonly name: string; readonly text: string };
@@ -23,7 +24,8 @@ export interface BuildFacts {
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** Folders of this repository whose files decide what a release or an image holds. */
 const SOURCE_FOLDERS = ["builder", "kernel-config", "sbom", "userland"];
-const LOCK_FILES = ["builder/release/sources.lock.json", "package-lock.json", "userland/go.mod", "userland/go.sum"];
+const GO_LOCKS = USERLAND_MODULES.flatMap(({ folder }) => ["go.mod", "go.sum"].map((f) => join("userland", folder, f)));
+const LOCK_FILES = ["builder/release/sources.lock.json", "package-lock.json", ...GO_LOCKS.sort()];
 const LISTING = "SHA-256 of what sha256sum prints for the folder's files, sorted by path in the C locale";
 
 /** Throws RELEASE_INVALID when the release was compiled from other packages than the lock names. */

@@ -10,6 +10,7 @@ import type { MachineSpec } from "./qemu-args.ts";
 import { OVMF_VARIABLES, qemuArgv } from "./qemu-args.ts";
 import { callQmp } from "./qmp.ts";
 import { removeTree } from "./remove-tree.ts";
+import type { SandboxCommand } from "./sandbox.ts";
 import { runInSandbox } from "./sandbox.ts";
 
 /** What a console line means. */
@@ -34,6 +35,8 @@ export interface MachineOptions {
   /** Absolute path of the image. */
   readonly image: string;
   readonly spec: MachineSpec;
+  /** Absolute path of a second disk, alone in its folder, which the guest may write. */
+  readonly spareDisk?: string | undefined;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
   /** Raw console output as it comes. */
@@ -62,16 +65,15 @@ export async function runMachine(options: MachineOptions): Promise<MachineRun> {
       image: `/build/${basename(options.image)}`,
       variables: "/run/variables.fd",
       qmpSocket: "/run/qmp",
+      spareDisk: options.spareDisk === undefined ? undefined : `/var/tmp/spare/${basename(options.spareDisk)}`,
     };
     const controls = machineControls(dir, stop);
     const watcher = watchConsole((event) => options.onEvent?.(event, controls));
     const command = {
       argv: qemuArgv(options.spec, inside),
       env: { TMPDIR: "/tmp" },
-      binds: [
-        { host: dirname(options.image), inside: "/build", writable: false },
-        { host: dir, inside: "/run", writable: true },
-      ],
+      binds: machineBinds(options, dir),
+      network: options.spec.forwards.length > 0,
       devices: options.spec.accelerator === "kvm" ? ["/dev/kvm"] : [],
     };
     const result = await runInSandbox(options.toolboxRoot, command, {
@@ -90,6 +92,18 @@ export async function runMachine(options: MachineOptions): Promise<MachineRun> {
   } finally {
     await removeTree(dir);
   }
+}
+
+type Binds = SandboxCommand["binds"];
+
+function machineBinds({ image, spareDisk, spec }: MachineOptions, dir: string): Binds {
+  const spare: Binds =
+    spareDisk === undefined ? [] : [{ host: dirname(spareDisk), inside: "/var/tmp/spare", writable: true }];
+  return [
+    { host: dirname(image), inside: "/build", writable: spec.keepsChanges },
+    { host: dir, inside: "/run", writable: true },
+    ...spare,
+  ];
 }
 
 /** `dir` is what the machine sees as /run. */

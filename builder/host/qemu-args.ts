@@ -5,6 +5,12 @@ export type Firmware = "uefi" | "bios";
 export type Attachment = "disk" | "cdrom" | "usb" | "nvme" | "ahci";
 export type Accelerator = "tcg" | "kvm";
 
+/** A TCP port of the guest, reachable on this host's loopback only. */
+export interface PortForward {
+  readonly hostPort: number;
+  readonly guestPort: number;
+}
+
 export interface MachineSpec {
   readonly firmware: Firmware;
   /** How the image is attached: virtio disk, CD-ROM on AHCI, USB stick on xHCI, NVMe or SATA disk. */
@@ -18,6 +24,10 @@ export interface MachineSpec {
   readonly nic: string;
   /** `user`: QEMU's own network with DHCP. `silent`: the link is up and nobody answers. */
   readonly network: "user" | "silent";
+  /** With any, the guest itself reaches nothing but QEMU's own DHCP. */
+  readonly forwards: readonly PortForward[];
+  /** What the guest writes to the image stays; otherwise it goes to a temporary overlay. */
+  readonly keepsChanges: boolean;
 }
 
 export const DEFAULT_MACHINE: MachineSpec = {
@@ -29,6 +39,8 @@ export const DEFAULT_MACHINE: MachineSpec = {
   serialOnly: false,
   nic: "virtio-net-pci",
   network: "user",
+  forwards: [],
+  keepsChanges: false,
 };
 
 export interface MachinePaths {
@@ -36,12 +48,14 @@ export interface MachinePaths {
   /** A private, writable copy of the firmware's variables. */
   readonly variables: string;
   readonly qmpSocket: string;
+  /** A second disk, on virtio and behind the image in boot order; what the guest writes there stays. */
+  readonly spareDisk?: string | undefined;
 }
 
 export const OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 export const OVMF_VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 
-/** argv from "qemu-system-x86_64" on. The image is never written: changes go to a temporary overlay. */
+/** argv from "qemu-system-x86_64" on. */
 export function qemuArgv(spec: MachineSpec, paths: MachinePaths): readonly string[] {
   const cpu = spec.accelerator === "kvm" ? "host" : "max";
   return [
@@ -61,6 +75,7 @@ export function qemuArgv(spec: MachineSpec, paths: MachinePaths): readonly strin
     String(spec.memoryMib),
     ...firmwareArgs(spec.firmware, paths),
     ...driveArgs(spec, paths.image),
+    ...spareArgs(paths.spareDisk),
     ...networkArgs(spec),
     "-device",
     "virtio-rng-pci",
@@ -84,14 +99,30 @@ function firmwareArgs(firmware: Firmware, paths: MachinePaths): readonly string[
   return [...flash(0, OVMF_CODE, "on"), ...flash(1, paths.variables, "off")];
 }
 
-function networkArgs({ nic, network }: MachineSpec): readonly string[] {
+function networkArgs({ nic, network, forwards }: MachineSpec): readonly string[] {
   if (nic === "none") return ["-nic", "none"];
   // A hub with a single port: what the guest sends reaches nobody.
-  return ["-nic", `${network === "user" ? "user" : "hubport,hubid=0"},model=${nic}`];
+  const backend = network === "user" ? ["user", ...forwardOptions(forwards)].join(",") : "hubport,hubid=0";
+  return ["-nic", `${backend},model=${nic}`];
 }
 
-function driveArgs({ as, sectorBytes }: MachineSpec, image: string): readonly string[] {
-  const media = as === "cdrom" ? "media=cdrom,readonly=on" : "snapshot=on";
+/** A forward needs the host's network inside the sandbox, which the guest must not get with it: hence restrict. */
+function forwardOptions(forwards: readonly PortForward[]): readonly string[] {
+  if (forwards.length === 0) return [];
+  return [
+    "restrict=on",
+    ...forwards.map(({ hostPort, guestPort }) => `hostfwd=tcp:127.0.0.1:${hostPort}-:${guestPort}`),
+  ];
+}
+
+function spareArgs(path: string | undefined): readonly string[] {
+  if (path === undefined) return [];
+  const drive = `if=none,id=spare,format=raw,file=${path},cache=unsafe`;
+  return ["-drive", drive, "-device", "virtio-blk-pci,drive=spare,serial=spare"];
+}
+
+function driveArgs({ as, sectorBytes, keepsChanges }: MachineSpec, image: string): readonly string[] {
+  const media = as === "cdrom" ? "media=cdrom,readonly=on" : keepsChanges ? "snapshot=off" : "snapshot=on";
   const drive = ["-drive", `if=none,id=image,format=raw,file=${image},${media}`];
   const blocks = as === "cdrom" ? "" : `,logical_block_size=${sectorBytes},physical_block_size=${sectorBytes}`;
   const tail = `drive=image,bootindex=0${blocks}`;

@@ -15,12 +15,14 @@ import type { BareRelease, Part, Release, RootIdentity } from "./manifest.ts";
 import type { KernelChoice, ReleaseKernel } from "./release-kernel.ts";
 import { makeKernel } from "./release-kernel.ts";
 import { sealRootImage, squashfsAction } from "./root-image.ts";
-import { rootfsTree } from "./rootfs.ts";
+import { INITRAMFS_PROGRAM, rootfsTree } from "./rootfs.ts";
 import type { Toolbox } from "./toolbox.ts";
 import type { Tree } from "./tree.ts";
 import { fileOf } from "./tree.ts";
-import type { GoNetwork } from "./userland.ts";
-import { fetchGoModules, readUserlandSources, userlandAction } from "./userland.ts";
+import { deviceFiles, volumeTemplatesAction } from "./volume-templates.ts";
+import type { GoNetwork } from "./go-modules.ts";
+import { buildUserland, programOf } from "./userland.ts";
+import { LINKED_PACKAGES } from "./userland-table.ts";
 
 export interface CompileInputs {
   readonly version: string;
@@ -44,21 +46,22 @@ export async function compileRelease(context: ActionContext, inputs: CompileInpu
   };
   const osRelease = await putBytes(store, renderOsRelease(version));
 
-  const [{ userland, goModules }, kernel, boot, certificates, grub] = await Promise.all([
+  const [userland, kernel, boot, certificates, grub, templates] = await Promise.all([
     buildUserland(context, inputs),
     makeKernel(context, steps, lock, inputs.kernel),
     steps("systemd-boot", packages.boot, null, () => takeSystemdBoot(store, packages.boot)),
     steps("certificates", packages.certificates, null, () => bundleCertificates(store, packages.certificates)),
     runAction(context, grubAction(inputs.toolbox)),
+    runAction(context, volumeTemplatesAction(inputs.toolbox)),
   ]);
   const rootfs = rootfsTree({
-    init: fileOf(userland, "out/init"),
-    modprobe: fileOf(userland, "out/modprobe"),
+    programs: userland.programs,
     osRelease,
     certificates: fileOf(certificates, "ca-certificates.crt"),
     modules: kernel.root,
+    deviceFiles: deviceFiles(templates, grub),
   });
-  const stage1 = fileOf(userland, "out/stage1");
+  const stage1 = programOf(userland, INITRAMFS_PROGRAM);
   const early = kernel.initramfs;
   const [root, initramfs] = await Promise.all([
     makeRootImage(context, inputs.toolbox, steps, rootfs),
@@ -71,7 +74,8 @@ export async function compileRelease(context: ActionContext, inputs: CompileInpu
     lock,
     rootfs,
     certificates: fileOf(certificates, "ca-certificates.crt"),
-    goSources: { moduleCache: goModules, toolboxRoot: inputs.toolbox.root, version },
+    templates: Object.values(templates).flatMap((node) => (node.kind === "file" ? [node.blob] : [])),
+    goSources: { moduleCaches: userland.moduleCaches, toolboxRoot: inputs.toolbox.root, version },
     builder: inputs.builder,
   });
   return { ...release, parts: { ...release.parts, inventory } };
@@ -91,19 +95,6 @@ function builtinSteps(context: ActionContext, builder: Sha256): BuiltinStep {
     const action: BuiltinAction = { kind: "builtin", name, inputs: {}, builder, parameters: described, perform };
     return runAction(context, action);
   };
-}
-
-interface Userland {
-  readonly userland: Tree;
-  /** The module cache that it was compiled from. */
-  readonly goModules: string;
-}
-
-async function buildUserland(context: ActionContext, { toolbox, network }: CompileInputs): Promise<Userland> {
-  const sources = await readUserlandSources(context.store);
-  const goModules = await fetchGoModules(context, toolbox, sources, network);
-  const userland = await runAction(context, await userlandAction(context.store, toolbox, sources, goModules));
-  return { userland, goModules };
 }
 
 async function makeRootImage(
@@ -143,6 +134,7 @@ async function assemble(
     packageOrigin(findPackage(lock, "compile", new RegExp(`^${name}$`))),
   );
   const bootOrigin = [packageOrigin(packages.boot)];
+  const linked = LINKED_PACKAGES.map((name) => packageOrigin(findPackage(lock, "compile", new RegExp(`^${name}$`))));
   const ours = ["dodeka:userland"];
   return {
     format: 1,
@@ -159,10 +151,12 @@ async function assemble(
         ...ours,
         ...kernelOrigin,
       ]),
-      root: part(fileOf(made.root, "root"), "Apache-2.0 AND GPL-2.0-only AND MPL-2.0", [
+      root: part(fileOf(made.root, "root"), ROOT_LICENCE, [
         ...ours,
         ...kernelOrigin,
         packageOrigin(packages.certificates),
+        ...linked,
+        ...grubOrigin,
       ]),
       "uki-stub": part(fileOf(made.boot, "uki.stub"), "LGPL-2.1-or-later", bootOrigin),
       "systemd-boot": part(fileOf(made.boot, "systemd-boot.efi"), "LGPL-2.1-or-later", bootOrigin),
@@ -174,6 +168,10 @@ async function assemble(
     },
   };
 }
+
+/** Of what it mainly consists of; the inventory names the licence of each component. */
+const ROOT_LICENCE =
+  "Apache-2.0 AND GPL-2.0-only AND GPL-3.0-or-later AND LGPL-2.1-only AND LGPL-2.1-or-later AND MPL-2.0";
 
 /** What only a kernel from source has, all of it derived from the kernel. */
 function kernelParts({ parts, origin }: ReleaseKernel): Readonly<Record<string, Part>> {

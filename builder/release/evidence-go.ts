@@ -17,8 +17,8 @@ const LICENCE_FILE = /^(un)?licen[cs]e|^copying/i;
 const GO_COPYRIGHT = /^golang-1\.\d+-go$/;
 
 export interface GoSources {
-  /** A module cache as `go mod download` makes it. */
-  readonly moduleCache: string;
+  /** Module caches as `go mod download` makes them. */
+  readonly moduleCaches: readonly string[];
   /** Root of the toolbox that holds the compiler. */
   readonly toolboxRoot: string;
   /** The modules that are ours have the release's version. */
@@ -30,22 +30,46 @@ export interface DescribedModules {
   readonly texts: Readonly<Record<string, string>>;
 }
 
-/** The component of a binary; its modules and the standard library are dependencies by id. */
-export function goBinary(info: GoBuildInfo, name: string, digest: Sha256, version: string): Component {
-  const { main, modules, goVersion, settings } = info;
+/** CPE vendor and product by module, where the National Vulnerability Database has one. */
+const CPE_NAMES: Readonly<Record<string, readonly [vendor: string, product: string]>> = {
+  "github.com/containerd/containerd/v2": ["linuxfoundation", "containerd"],
+  "github.com/opencontainers/runc": ["linuxfoundation", "runc"],
+  "k8s.io/kubernetes": ["kubernetes", "kubernetes"],
+};
+
+/** What every binary of a release has in common. */
+export interface BinaryRules {
+  /** Of the release. */
+  readonly version: string;
+  /** Ids of the C libraries that binaries with cgo are linked with. */
+  readonly linkedIds: readonly string[];
+}
+
+/**
+ * The component of a binary; its modules, the standard library and linked C libraries are dependencies by id. A program of
+ * upstream has its module's version and, once describeGoModules knows it, licence.
+ */
+export function goBinary(info: GoBuildInfo, name: string, digest: Sha256, rules: BinaryRules): Component {
+  const { main, goVersion, settings } = info;
+  const upstream = isUpstream(info);
+  const version = upstream ? main.version : rules.version;
+  const bare = version.replace(/^v/, "");
+  const known = CPE_NAMES[main.path];
+  const linked = settings["CGO_ENABLED"] === "1" ? rules.linkedIds : [];
+  const modules = linkedModules(info).map((m) => golangPurl(m.path, m.version));
   return {
     id: `binary:${name}`,
     kind: "application",
     name,
-    version: main.version === "(devel)" ? version : main.version,
+    version,
     description: `Go program ${info.path}`,
     supplier: "",
-    licence: "Apache-2.0",
+    licence: upstream ? "NOASSERTION" : "Apache-2.0",
     copyrights: [],
-    purl: genericPurl(`dodeka-${name}`, version),
-    cpe: null,
+    purl: upstream ? genericPurl(name, bare) : genericPurl(`dodeka-${name}`, version),
+    cpe: known === undefined ? null : cpe("a", ...known, bare),
     sha256: digest,
-    dependsOn: [...modules.map(({ path, version: v }) => golangPurl(path, v)), stdlibId(goVersion)].sort(),
+    dependsOn: [...modules, stdlibId(goVersion), ...linked].sort(),
     facts: {
       "go:main-module": main.path,
       "go:package": info.path,
@@ -55,12 +79,29 @@ export function goBinary(info: GoBuildInfo, name: string, digest: Sha256, versio
   };
 }
 
+/** A main module with a version came out of the module cache, not out of this checkout. */
+function isUpstream({ main }: GoBuildInfo): boolean {
+  return main.version !== "(devel)";
+}
+
+/** Every module of others: the main one too, without folders of ours that stand in the place of a module. */
+function linkedModules(info: GoBuildInfo): readonly GoModule[] {
+  const modules = info.modules.filter((m) => !m.path.startsWith("./"));
+  return isUpstream(info) ? [info.main, ...modules] : modules;
+}
+
+/** A binary of upstream gets the licence of the module that it is built from. */
+export function withModuleLicence(binary: Component, { main }: GoBuildInfo, modules: readonly Component[]): Component {
+  const module = modules.find(({ id }) => id === golangPurl(main.path, main.version));
+  return module === undefined ? binary : { ...binary, licence: module.licence, copyrights: module.copyrights };
+}
+
 /** Every module of the binaries, once, with its licence. Throws FORMAT_INVALID for a module without a licence file. */
 export async function describeGoModules(
   binaries: readonly GoBuildInfo[],
   sources: GoSources,
 ): Promise<DescribedModules> {
-  const modules = new Map(binaries.flatMap((b) => b.modules).map((m) => [golangPurl(m.path, m.version), m]));
+  const modules = new Map(binaries.flatMap(linkedModules).map((m) => [golangPurl(m.path, m.version), m]));
   const described = await Promise.all([...modules.values()].map((m) => describeModule(m, sources)));
   const versions = [...new Set(binaries.map((b) => b.goVersion))];
   const libraries = await Promise.all(versions.map((v) => describeStdlib(v, sources)));
@@ -76,13 +117,12 @@ interface Described {
   readonly texts: Readonly<Record<string, string>>;
 }
 
-async function describeModule(module: GoModule, { moduleCache }: GoSources): Promise<Described> {
+async function describeModule(module: GoModule, { moduleCaches }: GoSources): Promise<Described> {
   const { path, version, sum } = module;
-  const dir = join(moduleCache, `${escapeModule(path)}@${escapeModule(version)}`);
-  const names = await readdir(dir).catch(() => []);
+  const { dir, names } = await moduleFolder(module, moduleCaches);
   const files = names.filter((name) => LICENCE_FILE.test(name)).sort();
   const found = await Promise.all(files.map((name) => readText(join(dir, name))));
-  if (found.length === 0) throw noLicence(module, names.length === 0 ? "no such folder in the module cache" : "none");
+  if (found.length === 0) throw noLicence(module, names.length === 0 ? "no such folder in the module caches" : "none");
   const texts: Record<string, string> = {};
   const ids = found.map((text, i) => {
     const known = recogniseLicenceText(text);
@@ -108,6 +148,19 @@ async function describeModule(module: GoModule, { moduleCache }: GoSources): Pro
     facts: { "go:sum": sum },
   };
   return { component, texts };
+}
+
+/** Where the module lies, and what is in it; the same in each cache that has it, since go.sum decides. */
+async function moduleFolder(
+  { path, version }: GoModule,
+  moduleCaches: readonly string[],
+): Promise<{ readonly dir: string; readonly names: readonly string[] }> {
+  for (const cache of moduleCaches) {
+    const dir = join(cache, `${escapeModule(path)}@${escapeModule(version)}`);
+    const names = await readdir(dir).catch(() => []);
+    if (names.length > 0) return { dir, names };
+  }
+  return { dir: "", names: [] };
 }
 
 async function describeStdlib(goVersion: string, { toolboxRoot }: GoSources): Promise<Described> {
@@ -153,7 +206,7 @@ async function readText(path: string): Promise<string> {
 function noLicence({ path, version }: GoModule, found: string): FactoryError {
   return new FactoryError({
     code: "FORMAT_INVALID",
-    file: "userland/go.mod",
+    file: "go.mod",
     field: `${path} ${version}`,
     found,
     expected: "a licence file in the module's folder",

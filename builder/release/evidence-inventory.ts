@@ -13,7 +13,7 @@ import type { ActionContext } from "./action.ts";
 import type { BuiltinStep } from "./compile.ts";
 import { digestsOf, initramfsFiles, treeFiles } from "./evidence-files.ts";
 import type { GoSources } from "./evidence-go.ts";
-import { describeGoModules } from "./evidence-go.ts";
+import { describeGoModules, withModuleLicence } from "./evidence-go.ts";
 import type { FoundComponents, OwnerRules } from "./evidence-owners.ts";
 import { moduleComponents, ownerOf } from "./evidence-owners.ts";
 import type { DescribedPackage } from "./evidence-packages.ts";
@@ -22,6 +22,7 @@ import { describeTools } from "./evidence-tools.ts";
 import type { Lock } from "./lock.ts";
 import type { BareRelease, Part } from "./manifest.ts";
 import type { Tree } from "./tree.ts";
+import { LINKED_PACKAGES } from "./userland-table.ts";
 
 const WAIVERS = new URL("../../sbom/waivers.yaml", import.meta.url);
 const MAX_PART_BYTES = 1024 * 1024 * 1024;
@@ -32,6 +33,8 @@ export interface InventoryInputs {
   readonly rootfs: Tree;
   /** The certificate bundle, which is made of a package's files and has its name nowhere inside. */
   readonly certificates: BlobRef;
+  /** Empty file systems: whatever made them, they hold nothing of it. */
+  readonly templates: readonly BlobRef[];
   readonly goSources: GoSources;
   readonly builder: Sha256;
 }
@@ -78,7 +81,7 @@ async function collectInventory(
   const system = { ...bare, dependsOn: systemParts(files, found, bare.id) };
   const components = [
     ...[...packages.values()].map((p) => p.component),
-    ...[...found.binaries.values()].map((b) => b.component),
+    ...[...found.binaries.values()].map((b) => withModuleLicence(b.component, b.info, go.components)),
     ...moduleComponents(found.modules, rules, texts),
     ...go.components,
     kernel,
@@ -114,15 +117,20 @@ function packageOrigin({ name, version }: { readonly name: string; readonly vers
 }
 
 function ownerRules(
-  { release, certificates }: InventoryInputs,
+  { release, certificates, templates }: InventoryInputs,
   packages: ReadonlyMap<string, DescribedPackage>,
   { kernel, system }: { readonly kernel: Component; readonly system: Component },
 ): OwnerRules {
   const bundle = [...packages.values()].find((p) => p.component.name === "ca-certificates")?.component.id;
-  const byDigest = new Map([[release.parts["os-release"].digest, system.id]]);
+  const byDigest = new Map([release.parts["os-release"], ...templates].map((blob) => [blob.digest, system.id]));
+  const grub = [...packages.values()].find((p) => p.component.name === "grub-pc-bin")?.component.id;
+  for (const name of ["grub-boot", "grub-core"] as const)
+    if (grub !== undefined) byDigest.set(release.parts[name].digest, grub);
   if (bundle !== undefined) byDigest.set(certificates.digest, bundle);
+  const linkedIds = [...packages.values()].map((p) => p.component).filter((c) => LINKED_PACKAGES.includes(c.name));
   return {
     version: release.version,
+    linkedIds: linkedIds.map((c) => c.id),
     kernelRelease: release.kernel.release,
     kernelId: kernel.id,
     systemId: system.id,

@@ -10,12 +10,12 @@ import { findElfSection, isElf } from "../layout/elf.ts";
 import type { Sha256 } from "../layout/digest.ts";
 import { sha256 } from "../layout/digest.ts";
 import type { FoundFile } from "./evidence-files.ts";
+import type { BinaryRules } from "./evidence-go.ts";
 import { goBinary } from "./evidence-go.ts";
 import type { ModuleInfo } from "./modinfo.ts";
 import { readModinfo } from "./modinfo.ts";
 
-export interface OwnerRules {
-  readonly version: string;
+export interface OwnerRules extends BinaryRules {
   /** `uname -r`. */
   readonly kernelRelease: string;
   readonly kernelId: string;
@@ -49,7 +49,7 @@ function executableOwner({ path, bytes }: FoundFile, rules: OwnerRules, found: F
   const digest = sha256(bytes);
   const info = readGoBuildInfo(path, bytes);
   if (info !== undefined) {
-    const component = goBinary(info, info.path.split("/").at(-1) ?? path, digest, rules.version);
+    const component = goBinary(info, info.path.split("/").at(-1) ?? path, digest, rules);
     const other = found.binaries.get(component.id);
     if (other !== undefined && other.component.sha256 !== digest) return NO_OWNER; // two programs of one name
     found.binaries.set(component.id, { component, info });

@@ -19,13 +19,40 @@ export const SUITES = {
 const SHELL = ["base-files", "bash", "bubblewrap", "coreutils"];
 const INSTALL_ONLY = ["debconf", "dpkg", "tar", "perl-base", "init-system-helpers", "ucf", "sensible-utils"];
 
+/** Of gcc's dependencies what only sanitizers, profilers and other languages link with. */
+const GCC_EXTRAS = [
+  "libasan8",
+  "libatomic1",
+  "libgomp1",
+  "libgprofng0",
+  "libhwasan0",
+  "libitm1",
+  "liblsan0",
+  "libquadmath0",
+  "libtsan2",
+  "libubsan1",
+  "rpcsvc-proto",
+];
+
 export const PACKAGE_GROUPS: readonly PackageGroup[] = [
   {
     name: "compile",
     kind: "toolbox",
-    // golang: the userland; grub: BIOS boot images; squashfs-tools: the root image.
-    packages: [...SHELL, "golang-1.27-go", "grub-common", "grub-pc-bin", "squashfs-tools"],
-    without: [...INSTALL_ONLY],
+    // golang: the userland; gcc to pkgconf: runc's C part; grub: BIOS boot images; squashfs-tools: the root image;
+    // e2fsprogs: the empty file systems in it.
+    packages: [
+      ...SHELL,
+      "e2fsprogs",
+      "golang-1.27-go",
+      "gcc",
+      "libc6-dev",
+      "libseccomp-dev",
+      "pkgconf",
+      "grub-common",
+      "grub-pc-bin",
+      "squashfs-tools",
+    ],
+    without: [...INSTALL_ONLY, ...GCC_EXTRAS],
   },
   {
     name: "machine",
@@ -45,6 +72,7 @@ export const PACKAGE_GROUPS: readonly PackageGroup[] = [
       "cryptsetup-bin",
       "docker-registry",
       "dosfstools",
+      "e2fsprogs",
       "faketime",
       "fdisk",
       "gdisk",

@@ -13,17 +13,37 @@ const ROOT_DIRECTORIES: Readonly<Record<string, number>> = {
   "etc/ssl": 0o755,
   "etc/ssl/certs": 0o755,
   lib: 0o755,
+  opt: 0o755,
+  "opt/cni": 0o755,
+  "opt/cni/bin": 0o755,
   proc: 0o555,
   root: 0o700,
   run: 0o755,
   sbin: 0o755,
   sys: 0o555,
+  system: 0o755,
+  "system/state": 0o700,
   tmp: 0o1777,
+  usr: 0o755,
+  "usr/bin": 0o755,
   var: 0o755,
+};
+
+/** The program that the initramfs starts; all others are in the root image. */
+export const INITRAMFS_PROGRAM = "stage1";
+
+/** Programs that are not in usr/bin: what the kernel and init start by its full name. */
+const PROGRAM_PLACES: Readonly<Record<string, string>> = {
+  apid: "sbin/apid",
+  dashboard: "sbin/dashboard",
+  init: "sbin/init",
+  modprobe: "sbin/modprobe",
+  trustd: "sbin/trustd",
 };
 
 /** /etc is read-only: what init finds out at run time lies in /run and is linked to. */
 const ROOT_LINKS: Readonly<Record<string, string>> = {
+  bin: "usr/bin",
   "etc/hostname": "/run/dodeka/hostname",
   "etc/hosts": "/run/dodeka/hosts",
   "etc/mtab": "/proc/self/mounts",
@@ -31,18 +51,31 @@ const ROOT_LINKS: Readonly<Record<string, string>> = {
   "sbin/poweroff": "init",
   "sbin/reboot": "init",
   "sbin/shutdown": "init",
+  "usr/bin/umount": "mount",
+  // Where containerd looks for the network plugins that pod networks name.
+  "opt/cni/bin/bridge": "../../../usr/bin/cni",
+  "opt/cni/bin/host-local": "../../../usr/bin/cni",
+  "opt/cni/bin/loopback": "../../../usr/bin/cni",
+  "opt/cni/bin/portmap": "../../../usr/bin/cni",
 };
 
 export interface RootfsInputs {
-  readonly init: BlobRef;
-  readonly modprobe: BlobRef;
+  /** By name; the initramfs's own is passed over. */
+  readonly programs: Readonly<Record<string, BlobRef>>;
   readonly osRelease: BlobRef;
   readonly certificates: BlobRef;
   /** `lib/modules/…` */
   readonly modules: Tree;
+  /** What making volumes and installing need: `usr/share/dodeka/…`. */
+  readonly deviceFiles: Tree;
 }
 
 export function rootfsTree(inputs: RootfsInputs): Tree {
+  const names = Object.keys(inputs.programs).filter((name) => name !== INITRAMFS_PROGRAM);
+  const programs = names.map((name) => [
+    programPlace(name),
+    { kind: "file", blob: inputs.programs[name], mode: 0o755 },
+  ]);
   const directories = Object.entries(ROOT_DIRECTORIES).map(
     ([path, mode]) => [path, { kind: "directory", mode }] as const,
   );
@@ -50,11 +83,16 @@ export function rootfsTree(inputs: RootfsInputs): Tree {
   return {
     ...Object.fromEntries([...directories, ...links]),
     ...inputs.modules,
-    "sbin/init": { kind: "file", blob: inputs.init, mode: 0o755 },
-    "sbin/modprobe": { kind: "file", blob: inputs.modprobe, mode: 0o755 },
+    ...inputs.deviceFiles,
+    ...(Object.fromEntries(programs) as Tree),
     "etc/os-release": { kind: "file", blob: inputs.osRelease, mode: 0o644 },
     "etc/ssl/certs/ca-certificates.crt": { kind: "file", blob: inputs.certificates, mode: 0o644 },
   };
+}
+
+/** Where a program lies in the root image. */
+export function programPlace(name: string): string {
+  return PROGRAM_PLACES[name] ?? `usr/bin/${name}`;
 }
 
 /**

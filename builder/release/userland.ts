@@ -1,144 +1,148 @@
 // SPDX-License-Identifier: Apache-2.0
-// Builds the Go binaries: static, stripped, without paths or build ids, the same wherever they are built.
-import { mkdir, readdir, readFile, rename } from "node:fs/promises";
-import { join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
+// Builds the programs of the userland, a step for each Go module: static, stripped, without paths or build ids, the same
+// wherever they are built.
+import { mkdir } from "node:fs/promises";
+import { totalmem } from "node:os";
+import { join } from "node:path";
 import { FactoryError } from "../errors.ts";
-import { sha256 } from "../layout/digest.ts";
-import { removeTree } from "../host/remove-tree.ts";
-import { runInSandbox } from "../host/sandbox.ts";
+import { sideBySide } from "../host/side-by-side.ts";
 import type { Store } from "../host/store.ts";
-import { putBytes, temporaryPath } from "../host/store.ts";
+import type { BlobRef } from "../layout/digest.ts";
+import { sha256 } from "../layout/digest.ts";
 import type { ActionContext, CommandAction } from "./action.ts";
+import { runAction } from "./action.ts";
+import type { GoModuleSources, GoNetwork } from "./go-modules.ts";
+import { USERLAND_DIR, fetchGoModules, readModuleSources, requiredVersion } from "./go-modules.ts";
+import { GO_BUILD_CACHE, GO_ENV, GO_MODULE_CACHE, GO_PROGRAM } from "./go-toolchain.ts";
+import type { Lock } from "./lock.ts";
+import { packagesOf } from "./lock.ts";
+import { multicallSources } from "./multicall.ts";
 import type { Toolbox } from "./toolbox.ts";
-import type { Tree, TreeNode } from "./tree.ts";
-import { underPrefix } from "./tree.ts";
+import type { Tree } from "./tree.ts";
+import { fileOf, underPrefix } from "./tree.ts";
+import type { UserlandModule } from "./userland-table.ts";
+import { USERLAND_MODULES, programName } from "./userland-table.ts";
 
-/** The binaries built so far, a folder of userland/ each. */
-export const USERLAND_BINARIES = ["init", "modprobe", "stage1"] as const;
+const SOURCE_FOLDER = "source";
+/** What a link of the kubelet and a compile beside it need, and the rest of the machine. */
+const BYTES_FOR_TWO = 6 * 1024 ** 3;
 
-const SOURCE_DIR = fileURLToPath(new URL("../../userland", import.meta.url));
-const GO_ROOT = "/usr/lib/go-1.27";
-
-/** Inside the "compile" toolbox. */
-export const GO_PROGRAM: string = `${GO_ROOT}/bin/go`;
-
-export const GO_ENV: Readonly<Record<string, string>> = {
-  GOROOT: GO_ROOT,
-  GOTOOLCHAIN: "local",
-  GOFLAGS: "-mod=readonly -trimpath -buildvcs=false",
-  GOOS: "linux",
-  GOARCH: "amd64",
-  GOAMD64: "v1",
-  CGO_ENABLED: "0",
-  GOMODCACHE: "/tmp/go/gomod",
-  GOCACHE: "/tmp/go/gocache",
-  GOENV: "off",
-  GOTELEMETRY: "off",
-};
-
-/** The Go sources as a tree: everything that go build may read, tests and their data left out. */
-export async function readUserlandSources(store: Store, dir: string = SOURCE_DIR): Promise<Tree> {
-  const tree: Record<string, TreeNode> = {};
-  for (const entry of await readdir(dir, { recursive: true, withFileTypes: true })) {
-    const path = relative(dir, join(entry.parentPath, entry.name));
-    if (!entry.isFile() || path.endsWith("_test.go") || path.split("/").includes("testdata")) continue;
-    tree[path] = { kind: "file", blob: await putBytes(store, await readFile(join(dir, path))), mode: 0o644 };
-  }
-  return tree;
+export interface UserlandInputs {
+  readonly toolbox: Toolbox;
+  readonly network: GoNetwork;
+  readonly lock: Lock;
 }
 
-export interface GoNetwork {
-  readonly env: Readonly<Record<string, string>>;
-  /** Host files that name resolution and TLS need: they serve fetching only, go.sum decides what is accepted. */
-  readonly files: readonly string[];
+export interface Userland {
+  /** Programs by name. */
+  readonly programs: Readonly<Record<string, BlobRef>>;
+  /** The module caches that they were compiled from. */
+  readonly moduleCaches: readonly string[];
 }
+
+/** Every program of the table. Modules are fetched and compiled two at a time where memory allows. */
+export async function buildUserland(context: ActionContext, inputs: UserlandInputs): Promise<Userland> {
+  const { toolbox, network, lock } = inputs;
+  const goCache = await openGoCache(context.store, lock);
+  const programs: Record<string, BlobRef> = {};
+  const moduleCaches = new Set<string>();
+  const build = async (module: UserlandModule): Promise<void> => {
+    const sources = await readModuleSources(context.store, join(USERLAND_DIR, module.folder));
+    const cache = await fetchGoModules(context, toolbox, sources, network);
+    const action = await userlandAction(context.store, toolbox, { module, sources, cache, goCache });
+    const outputs = await runAction(context, action);
+    moduleCaches.add(cache);
+    for (const name of module.packages.map(programName)) programs[name] = fileOf(outputs, `out/${name}`);
+  };
+  await sideBySide(USERLAND_MODULES, totalmem() < BYTES_FOR_TWO ? 1 : 2, build, context.signal);
+  return { programs, moduleCaches: [...moduleCaches].sort() };
+}
+
+/** Throws BUG when the table has no such program. */
+export function programOf({ programs }: Userland, name: string): BlobRef {
+  const found = programs[name];
+  if (found !== undefined) return found;
+  const expected = "a program of the userland's table";
+  throw new FactoryError({ code: "BUG", field: name, expected, fix: "correct builder/release/userland-table.ts" });
+}
+
+/** What Go's build cache depends on and does not look at: the C compiler and what it reads. */
+const COMPILERS = /^(golang-|gcc|cpp|binutils|libgcc-|libc6|libseccomp|linux-libc-dev|pkgconf)/;
 
 /**
- * The module cache for this go.sum, fetched on first use into a directory of its own. go.sum pins every byte, so what
- * network it came over does not matter. Throws NETWORK.
+ * Go's build cache, one for each state of the compilers: another tool in the toolbox makes every step run again, but
+ * nothing that they compile changes.
  */
-export async function fetchGoModules(
-  context: ActionContext,
-  toolbox: Toolbox,
-  sources: Tree,
-  network: GoNetwork,
-): Promise<string> {
-  const { store, signal } = context;
-  const pins = ["go.mod", "go.sum"].map((path) => sources[path]);
-  const final = join(store.dir, "cache", `gomod-${sha256(JSON.stringify(pins)).slice(0, 32)}`);
-  const present = await readdir(final).then(
-    () => true,
-    () => false,
-  );
-  const end = context.onAction("go modules", present);
-  if (present) return (end(), final);
-  const partial = await temporaryPath(store);
-  await mkdir(partial);
-  try {
-    const binds = [
-      { host: SOURCE_DIR, inside: "/build", writable: false },
-      { host: partial, inside: "/tmp/go", writable: true },
-      ...network.files.map((file) => ({ host: file, inside: file, writable: false })),
-    ];
-    const env = { ...GO_ENV, ...network.env, GOFLAGS: "-mod=readonly -modcacherw" };
-    const argv = [GO_PROGRAM, "mod", "download"];
-    const result = await runInSandbox(toolbox.root, { argv, env, binds, cwd: "/build", network: true }, { signal });
-    if (result.exitCode !== 0) throw notFetched(result.stderr);
-    await rename(join(partial, "gomod"), final).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
-    });
-    end();
-    return final;
-  } catch (error) {
-    end(error);
-    throw error;
-  } finally {
-    await removeTree(partial);
-  }
+async function openGoCache(store: Store, lock: Lock): Promise<string> {
+  const compilers = packagesOf(lock, "compile").filter(({ name }) => COMPILERS.test(name));
+  const dir = join(store.dir, "cache", `gobuild-${sha256(compilers.map((p) => p.sha256).join()).slice(0, 32)}`);
+  await mkdir(dir, { recursive: true });
+  return dir;
 }
 
-/** The step that compiles every binary; outputs `out/<name>`. */
-export async function userlandAction(
-  store: Store,
-  toolbox: Toolbox,
-  sources: Tree,
-  goModules: string,
-): Promise<CommandAction> {
-  const goCache = join(store.dir, "cache", `gobuild-${toolbox.digest.slice(0, 16)}`);
-  await mkdir(goCache, { recursive: true });
+interface ModuleInputs {
+  readonly module: UserlandModule;
+  readonly sources: GoModuleSources;
+  /** The module cache. */
+  readonly cache: string;
+  /** The build cache. */
+  readonly goCache: string;
+}
+
+/** The step that compiles a module's programs; outputs `out/<name>`. */
+export async function userlandAction(store: Store, toolbox: Toolbox, inputs: ModuleInputs): Promise<CommandAction> {
+  const { module, cache, goCache } = inputs;
+  const { tags, ldflags, cgo } = goFlags(inputs);
   return {
     kind: "command",
-    name: "userland",
-    inputs: underPrefix("userland", sources),
+    name: module.kind === "own" ? "userland" : module.folder,
+    inputs: underPrefix(SOURCE_FOLDER, await sourcesOf(store, inputs)),
     argv: [
       GO_PROGRAM,
       "build",
       "-C",
-      "userland",
-      "-ldflags=-s -w -buildid=",
+      SOURCE_FOLDER,
+      "-v",
+      `-tags=${tags.join(",")}`,
+      `-ldflags=${ldflags.join(" ")}`,
       "-o",
       "../out/",
-      ...USERLAND_BINARIES.map((b) => `./${b}`),
+      ...module.packages,
     ],
-    env: { ...GO_ENV, GOPROXY: "off" },
+    env: { ...GO_ENV, GOPROXY: "off", ...(cgo ? { CGO_ENABLED: "1", CC: "gcc" } : {}) },
     toolbox,
-    outputs: USERLAND_BINARIES.map((b) => `out/${b}`),
+    outputs: module.packages.map((path) => `out/${programName(path)}`),
     caches: [
-      { host: goModules, inside: "/tmp/go/gomod", writable: false },
-      { host: goCache, inside: "/tmp/go/gocache", writable: true },
+      { host: cache, inside: GO_MODULE_CACHE, writable: false },
+      { host: goCache, inside: GO_BUILD_CACHE, writable: true },
     ],
+    countDone: countPackages,
   };
 }
 
-function notFetched(output: string): FactoryError {
-  return new FactoryError({
-    code: "NETWORK",
-    file: "userland/go.mod",
-    field: "go modules",
-    found: "go mod download failed",
-    expected: "every module that go.sum names",
-    fix: "check the network, or set GOPROXY to a module proxy that is reachable",
-    output: output.trim().split("\n").slice(-10).join("\n"),
-  });
+function sourcesOf(store: Store, { module, sources, cache }: ModuleInputs): Promise<Tree> | Tree {
+  if (module.kind !== "multicall") return sources.tree;
+  return multicallSources(store, module, sources, cache);
+}
+
+interface GoFlags {
+  readonly tags: readonly string[];
+  readonly ldflags: readonly string[];
+  readonly cgo: boolean;
+}
+
+/** -s -w: no symbols and no DWARF; an empty build id, since the usual one is a digest of what the cache holds. */
+function goFlags({ module, sources }: ModuleInputs): GoFlags {
+  const ldflags = ["-s", "-w", "-buildid="];
+  if (module.kind === "own") return { tags: [], ldflags, cgo: false };
+  const variables = module.variables(requiredVersion(sources.goMod, module.upstream));
+  const settings = Object.entries(variables).map(([name, value]) => `-X=${name}=${value}`);
+  const cgo = module.kind === "upstream" && module.linked.length > 0;
+  const linking = cgo ? ["-linkmode=external", "-extldflags=-static"] : [];
+  return { tags: module.kind === "upstream" ? module.tags : [], ldflags: [...ldflags, ...settings, ...linking], cgo };
+}
+
+/** With -v go build prints a line for each package that it compiles. */
+export function countPackages(output: string): number {
+  return output.split("\n").length - 1;
 }

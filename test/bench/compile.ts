@@ -8,11 +8,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runInSandbox } from "../../builder/host/sandbox.ts";
 import { readSettings } from "../../builder/host/settings.ts";
+import type { Store } from "../../builder/host/store.ts";
 import { blobPath, openStore } from "../../builder/host/store.ts";
 import { packagesOf, readLock } from "../../builder/release/lock.ts";
-import { GO_ENV, GO_PROGRAM } from "../../builder/release/userland.ts";
+import { USERLAND_DIR, fetchGoModules, readModuleSources } from "../../builder/release/go-modules.ts";
+import { GO_BUILD_CACHE, GO_ENV, GO_MODULE_CACHE, GO_PROGRAM } from "../../builder/release/go-toolchain.ts";
+import { USERLAND_MODULES } from "../../builder/release/userland-table.ts";
 import { openBox } from "../foreign/judge.ts";
-import { ROOT } from "../structure/tracked-files.ts";
 
 const MAIN = fileURLToPath(new URL("../../builder/main.ts", import.meta.url));
 
@@ -44,11 +46,11 @@ try {
   }
   console.log(`${"all, steps side by side".padEnd(26)}${seconds(total)}`);
   const step = events.find((e) => e.event === "step-finished" && e.name === "userland")?.durationMs;
-  const bare = await bareGoBuild(join(coldDir, "cache", modules[0] ?? ""));
+  const bare = await bareGoBuild(cold);
   console.log(`\nbare go build, empty cache${seconds(bare)}  alone on the machine`);
   if (step !== undefined)
     console.log(
-      `ratio of the step         ${(step / bare).toFixed(2).padStart(7)}  while the kernel package is taken apart beside it`,
+      `ratio of the step         ${(step / bare).toFixed(2).padStart(7)}  while other modules compile beside it`,
     );
 } finally {
   rmSync(coldDir, { recursive: true, force: true });
@@ -75,16 +77,21 @@ function compileWith(store: string): Promise<readonly StepEvent[]> {
   });
 }
 
-/** The same compilation by hand: no action, no staging, no store. */
-async function bareGoBuild(modules: string): Promise<number> {
+/** The same compilation of our own programs by hand: no action, no staging, no store. */
+async function bareGoBuild(store: Store): Promise<number> {
   const box = await openBox("compile");
+  const module = USERLAND_MODULES.find(({ kind }) => kind === "own");
+  if (module === undefined) throw new Error("BUG: the table has no module of ours");
+  const sources = await readModuleSources(store, USERLAND_DIR);
+  const context = { store, signal: undefined, onAction: () => () => undefined };
+  const modules = await fetchGoModules(context, box, sources, { env: {}, files: [] });
   const cache = mkdtempSync(join(coldDir, "tmp", "bare-"));
   const binds = [
-    { host: join(ROOT, "userland"), inside: "/build", writable: false },
-    { host: modules, inside: "/tmp/go/gomod", writable: false },
-    { host: cache, inside: "/tmp/go/gocache", writable: true },
+    { host: USERLAND_DIR, inside: "/build", writable: false },
+    { host: modules, inside: GO_MODULE_CACHE, writable: false },
+    { host: cache, inside: GO_BUILD_CACHE, writable: true },
   ];
-  const argv = [GO_PROGRAM, "build", "-ldflags=-s -w -buildid=", "-o", "/tmp/", "./init", "./modprobe", "./stage1"];
+  const argv = [GO_PROGRAM, "build", "-ldflags=-s -w -buildid=", "-o", "/tmp/", ...module.packages];
   const started = performance.now();
   const result = await runInSandbox(box.root, { argv, env: { ...GO_ENV, GOPROXY: "off" }, binds, cwd: "/build" });
   if (result.exitCode !== 0) throw new Error(result.stderr);

@@ -42,7 +42,13 @@ test("the digest of a folder is what sha256sum makes of it", async () => {
 
 test("facts name the lock files and each package of the toolbox and the parts once", async () => {
   const { sources, packages, builder } = await facts(known);
-  for (const name of ["builder", "package-lock.json", "userland/go.sum", "builder/release/sources.lock.json"]) {
+  for (const name of [
+    "builder",
+    "package-lock.json",
+    "userland/go.sum",
+    "userland/kubelet/go.sum",
+    "builder/release/sources.lock.json",
+  ]) {
     assert.ok(
       sources.some((source) => source.name === name),
       name,

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// veritysetup and unsquashfs judge the root image; zstd and cpio the initramfs. Together they hold exactly the programs
-// that we know of, all static.
+// veritysetup and unsquashfs judge the root image; zstd and cpio the initramfs. Together they hold exactly twelve programs,
+// all static: no interpreter, no script, no shared library.
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync, statSync } from "node:fs";
-import { join, relative } from "node:path";
+import { readFileSync, readdirSync, readlinkSync, statSync } from "node:fs";
+import { basename, join, relative } from "node:path";
 import { test } from "node:test";
 import { VERITY_BLOCK_BYTES } from "../../builder/layout/verity.ts";
+import { USERLAND_PROGRAMS } from "../../builder/release/userland-table.ts";
 import { buildImages } from "./built-images.ts";
 import type { JudgeResult } from "./judge.ts";
 import { judge } from "./judge.ts";
@@ -16,8 +17,21 @@ const { core } = images;
 const root = images.path("root");
 const hashOffset = core.root.dataBlocks * VERITY_BLOCK_BYTES;
 
-const ROOT_PROGRAMS = ["sbin/init", "sbin/modprobe"];
+const ROOT_PROGRAMS = [
+  "sbin/apid",
+  "sbin/dashboard",
+  "sbin/init",
+  "sbin/modprobe",
+  "sbin/trustd",
+  "usr/bin/cni",
+  "usr/bin/containerd",
+  "usr/bin/containerd-shim-runc-v2",
+  "usr/bin/kubelet",
+  "usr/bin/mount",
+  "usr/bin/runc",
+];
 const INITRAMFS_PROGRAMS = ["stage1"];
+const MAX_ROOT_BYTES = 100 * 1024 * 1024;
 
 async function run(...argv: readonly string[]): Promise<JudgeResult> {
   const result = await (await judge())(argv, [images.dir]);
@@ -64,11 +78,25 @@ test("unsquashfs reads the root file system: zstd, no times, no extended attribu
   }
 });
 
+test("the root image is within its budget", () => {
+  console.log(`root image ${statSync(root).size} bytes of at most ${MAX_ROOT_BYTES}`);
+  assert.ok(statSync(root).size <= MAX_ROOT_BYTES);
+});
+
 test("the root image holds exactly its programs, all static", async () => {
   const tree = join(images.dir, "root");
   await run("unsquashfs", "-quiet", "-no-progress", "-no-xattrs", "-d", tree, root);
   await checkPrograms(tree, ROOT_PROGRAMS);
+  const plugins = readdirSync(join(tree, "opt/cni/bin"));
+  assert.deepEqual(plugins.sort(), ["bridge", "host-local", "loopback", "portmap"]);
+  for (const name of plugins) assert.equal(readlinkSync(join(tree, "opt/cni/bin", name)), "../../../usr/bin/cni");
   await run("chmod", "-R", "u+rwX", tree);
+});
+
+test("the operating system is twelve programs", () => {
+  assert.equal(ROOT_PROGRAMS.length + INITRAMFS_PROGRAMS.length, 12);
+  const names = [...ROOT_PROGRAMS, ...INITRAMFS_PROGRAMS].map((path) => basename(path));
+  assert.deepEqual(names.sort(), USERLAND_PROGRAMS);
 });
 
 test("the initramfs holds exactly its program, static, and one link to it that starts it", async () => {

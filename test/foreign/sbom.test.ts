@@ -23,7 +23,8 @@ import { writeImageFile } from "../../builder/host/image-file.ts";
 import { runInSandbox } from "../../builder/host/sandbox.ts";
 import { readSettings } from "../../builder/host/settings.ts";
 import { blobPath, openStore } from "../../builder/host/store.ts";
-import { GO_ENV, GO_PROGRAM } from "../../builder/release/userland.ts";
+import { GO_ENV, GO_PROGRAM } from "../../builder/release/go-toolchain.ts";
+import { USERLAND_PROGRAMS } from "../../builder/release/userland-table.ts";
 import { toCycloneDx } from "../../sbom/cyclonedx.ts";
 import type { ComponentModel, ModelFile } from "../../sbom/model.ts";
 import { coverageOf } from "../../sbom/model.ts";
@@ -136,7 +137,7 @@ function walkFor(root: string, name: RegExp, folder: string): string {
 test("go names the modules of each binary as the SBOM does", async () => {
   const box = await openBox("compile");
   const binaries = model.files.filter((f) => f.owner.startsWith("binary:"));
-  assert.equal(binaries.length, 3);
+  assert.equal(binaries.length, USERLAND_PROGRAMS.length);
   for (const { path, owner } of binaries) {
     const inside = path.includes("!.initrd!") ? "initramfs" : "root";
     const file = join(dir, inside, path.slice(path.lastIndexOf("!") + 1));
@@ -145,9 +146,9 @@ test("go names the modules of each binary as the SBOM does", async () => {
     const { exitCode, stdout, stderr } = await runInSandbox(box.root, command, { timeoutMs: 60_000 });
     assert.equal(exitCode, 0, stderr);
     const rows = stdout.split("\n").map((line) => line.split("\t").slice(1));
-    const wanted = rows.filter(([kind]) => kind === "dep").map(([, name, version, sum]) => `${name} ${version} ${sum}`);
+    const wanted = linkedModules(rows);
     const ids = model.components.find((c) => c.id === owner)?.dependsOn ?? [];
-    const modules = model.components.filter((c) => ids.includes(c.id) && c.name !== "stdlib");
+    const modules = model.components.filter((c) => ids.includes(c.id) && c.facts["go:sum"] !== undefined);
     assert.deepEqual(modules.map((m) => `${m.name} ${m.version} ${m.facts["go:sum"]}`).sort(), wanted.sort(), owner);
     const [, goVersion] = /: go([0-9.]+)/.exec(stdout) ?? [];
     assert.ok(
@@ -155,6 +156,23 @@ test("go names the modules of each binary as the SBOM does", async () => {
       goVersion,
     );
   }
+});
+
+/** What `go version -m` lists: replacements instead of what they replace, without our own modules, which have no sum. */
+function linkedModules(rows: readonly (readonly string[])[]): string[] {
+  const kept = rows.filter(([kind = ""], i) => ["mod", "dep", "=>"].includes(kind) && rows[i + 1]?.[0] !== "=>");
+  return kept.flatMap(([, name, version, sum = ""]) => (sum === "" ? [] : [`${name} ${version} ${sum}`]));
+}
+
+test("programs of upstream have their own version and licence, and runc the libraries that it is linked with", () => {
+  const byId = new Map(model.components.map((c) => [c.id, c]));
+  for (const name of ["containerd", "containerd-shim-runc-v2", "kubelet", "runc"]) {
+    const component = byId.get(`binary:${name}`);
+    assert.match(component?.version ?? "", /^v\d+\.\d+\.\d+$/, name);
+    assert.equal(component?.licence, "Apache-2.0", name);
+  }
+  const linked = new Set((byId.get("binary:runc")?.dependsOn ?? []).map((id) => byId.get(id)?.name));
+  for (const name of ["libc6-dev", "libgcc-14-dev", "libseccomp-dev"]) assert.ok(linked.has(name), name);
 });
 
 test("the SBOM covers all of the image", () => {

@@ -23,6 +23,9 @@ func startConsole(s *system) error {
 			s.board.AddEvent(line)
 		}
 	})
+	if dashboardInstalled() { // it draws on a terminal of its own, and tells the line consoles
+		return nil
+	}
 	s.guard("console", func() { s.showStatus(terminal) })
 	return nil
 }

@@ -3,71 +3,23 @@
 package main
 
 import (
-	"net/netip"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"dodeka/userland/internal/lease"
+	"github.com/siderolabs/talos/pkg/machinery/api/machine"
+
 	"dodeka/userland/internal/phase"
 	"dodeka/userland/internal/power"
 	"dodeka/userland/internal/screen"
+	"dodeka/userland/internal/sequence"
 )
 
-func TestHostnameOf(t *testing.T) {
-	for address, want := range map[string]string{
-		"52:54:00:12:34:56": "dodeka-123456",
-		"":                  "dodeka",
-		"00:11":             "dodeka",
-		"52:54:00:12:34:/x": "dodeka",
-	} {
-		if got := hostnameOf(address); got != want {
-			t.Errorf("%q: got %q, want %q", address, got, want)
+func TestPredictableNames(t *testing.T) {
+	for text, want := range map[string]bool{"": true, "quiet net.ifnames=0": false, "net.ifnames=1": true, "xnet.ifnames=0": true} {
+		if got := predictableNames(text); got != want {
+			t.Errorf("%q: got %v", text, got)
 		}
-	}
-}
-
-func config(domain string, resolvers ...string) lease.Config {
-	c := lease.Config{Domain: domain}
-	for _, r := range resolvers {
-		c.Resolvers = append(c.Resolvers, netip.MustParseAddr(r))
-	}
-	return c
-}
-
-func TestHostFilesFollowLeases(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "dodeka")
-	h := newHostFiles(dir)
-	steps := []struct {
-		name string
-		do   func() error
-		want string
-	}{
-		{"name", func() error { return h.setHostname("node") }, ""},
-		{"second interface", func() error { return h.setLease("eth1", config("b.example", "10.0.0.3", "10.0.0.1")) },
-			"search b.example\nnameserver 10.0.0.3\nnameserver 10.0.0.1\n"},
-		{"first interface comes first", func() error { return h.setLease("eth0", config("a.example", "10.0.0.1", "10.0.0.2")) },
-			"search a.example b.example\nnameserver 10.0.0.1\nnameserver 10.0.0.2\nnameserver 10.0.0.3\n"},
-		{"first interface gone", func() error { return h.dropLease("eth0") },
-			"search b.example\nnameserver 10.0.0.3\nnameserver 10.0.0.1\n"},
-	}
-	for _, step := range steps {
-		if err := step.do(); err != nil {
-			t.Fatal(err)
-		}
-		expectFile(t, filepath.Join(dir, "resolv.conf"), step.want)
-	}
-	expectFile(t, filepath.Join(dir, "hostname"), "node\n")
-	expectFile(t, filepath.Join(dir, "hosts"), "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.0.1.1 node\n")
-}
-
-func expectFile(t *testing.T, path, want string) {
-	t.Helper()
-	if got, err := os.ReadFile(path); err != nil || string(got) != want {
-		t.Errorf("%s: got %q (%v), want %q", filepath.Base(path), got, err, want)
 	}
 }
 
@@ -87,26 +39,28 @@ func TestGuardTurnsAPanicIntoAFailure(t *testing.T) {
 }
 
 func TestAskKeepsTheFirstRequest(t *testing.T) {
-	s := &system{end: make(chan power.Action, 1)}
-	s.ask(power.Reboot)
-	s.ask(power.Off)
-	if got := <-s.end; got != power.Reboot {
-		t.Errorf("got %v", got)
+	s := newSystem()
+	s.ask(sequence.Reboot)
+	s.ask(sequence.Shutdown)
+	if got := <-s.desk.Requests(); got.Kind != sequence.Reboot {
+		t.Errorf("got %v", got.Kind)
 	}
 }
 
-func TestReapCollectsEveryChild(t *testing.T) {
-	for range 3 {
-		if err := exec.Command(os.Args[0], "-test.run=^$").Start(); err != nil {
-			t.Fatal(err)
+func TestResetIsRefusedWhereNothingIsInstalled(t *testing.T) {
+	s := newSystem()
+	err := s.desk.Reset(t.Context(), "", &machine.ResetRequest{})
+	if err == nil || !strings.Contains(err.Error(), "not installed") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestActionOfAReset(t *testing.T) {
+	for _, reboot := range []bool{true, false} {
+		e := &ending{request: sequence.Request{Kind: sequence.Reset, Reset: &machine.ResetRequest{Reboot: reboot}}}
+		if got := e.action() == power.Reboot; got != reboot {
+			t.Errorf("reboot %v: got %v", reboot, e.action())
 		}
-	}
-	count := 0
-	for deadline := time.Now().Add(20 * time.Second); count < 3 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		count += reap()
-	}
-	if count != 3 || !waitProcesses(time.Second) {
-		t.Errorf("reaped %d", count)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 
 	"dodeka/userland/internal/evdev"
 	"dodeka/userland/internal/kmod"
-	"dodeka/userland/internal/power"
+	"dodeka/userland/internal/sequence"
 	"dodeka/userland/internal/sysfs"
 	"dodeka/userland/internal/uevent"
 )
@@ -128,7 +128,7 @@ func (s *system) watchButtons(watched map[string]bool) {
 		watched[name] = true
 		s.guard("power-button", func() {
 			defer device.Close()
-			_ = evdev.WatchPower(device, func() { s.ask(power.Off) })
+			_ = evdev.WatchPower(device, func() { s.ask(sequence.Shutdown) })
 		})
 	}
 }

@@ -6,54 +6,60 @@ import (
 	"context"
 	"time"
 
-	"dodeka/userland/internal/lease"
 	"dodeka/userland/internal/network"
 	"dodeka/userland/internal/screen"
+	"dodeka/userland/internal/timesync"
 )
 
 const (
-	leaseWait = 10 * time.Second       // for the first lease; then boot goes on and the network follows
+	leaseWait = 10 * time.Second       // for the first address; then boot goes on and the network follows
 	linkWait  = 500 * time.Millisecond // for a first interface to appear at all
 )
 
 // startNetwork starts the interfaces and gives DHCP a chance to answer before the machine calls itself ready.
 func startNetwork(s *system) error {
-	manager, err := network.Start(context.Background(), network.Events{
-		Links: s.showLinks,
-		Lease: s.useLease,
-		Lost:  func(link string) { s.report("network", s.files.dropLease(link)) },
-		Line:  s.out.Line,
-		Guard: s.guard,
+	s.network = network.New(network.Options{
+		State: s.os.State, Backend: network.NewKernel("/sys", predictableNames(s.text)), Cmdline: s.text, Files: hostFilesDir,
+		Log: s.out.Line, Status: s.showNetwork, Go: s.guard, Clock: timesync.System{},
 	})
-	if err != nil {
-		return err
-	}
-	s.network = manager
-	if manager.WaitLease(linkWait) || manager.Count() == 0 {
+	s.guard("network", func() { s.report("network", s.network.Run(context.Background())) })
+	if s.hasAddress(linkWait) || s.network.Physical() == 0 {
 		return nil
 	}
-	if !manager.WaitLease(leaseWait - linkWait) {
+	if !s.hasAddress(leaseWait - linkWait) {
 		s.out.Line("dodeka: network no lease yet, going on")
 	}
 	return nil
 }
 
-func (s *system) showLinks(links []screen.Link) {
-	if !screen.Equal(s.board.Status().Links, links) {
-		s.board.Change(func(status *screen.Status) { status.Links = links })
+// timeWait bounds the wait for the right time on a machine that has a configuration; certificates need it most.
+const timeWait = 10 * time.Second
+
+// waitForTime gives a time server the chance to answer.
+func waitForTime(s *system) error {
+	if !s.settings.Complete() {
+		return nil
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeWait)
+	defer cancel()
+	if !s.network.WaitTime(ctx) {
+		s.log("time: not known yet, going on")
+	}
+	return nil
 }
 
-func (s *system) useLease(link string, c lease.Config) {
-	s.report("network", s.files.setLease(link, c))
-	if c.Hostname != "" {
-		s.report("hostname", s.takeHostname(c.Hostname))
-	}
+// predictableNames is the kernel argument that other systems know as well.
+func predictableNames(cmdline string) bool {
+	return !hasWord(cmdline, "net.ifnames=0")
 }
 
-// report puts an error on the console that the machine can live with.
-func (s *system) report(what string, err error) {
-	if err != nil {
-		s.out.Line("dodeka: " + what + ": " + err.Error())
-	}
+func (s *system) hasAddress(limit time.Duration) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	return s.network.WaitReady(ctx) == nil
+}
+
+// showNetwork puts what changed on the screen and the consoles.
+func (s *system) showNetwork(now network.Status) {
+	s.board.Change(func(status *screen.Status) { status.Hostname, status.Links = now.Hostname, now.Links })
 }

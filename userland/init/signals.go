@@ -3,12 +3,13 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/signal"
 
 	"golang.org/x/sys/unix"
 
-	"dodeka/userland/internal/power"
+	"dodeka/userland/internal/sequence"
 )
 
 // The signals that ask PID 1 for something. The kernel sends SIGINT for Ctrl-Alt-Del.
@@ -21,33 +22,17 @@ const (
 func (s *system) handleSignals() {
 	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_CAD_OFF)
 	signals := make(chan os.Signal, 32)
-	signal.Notify(signals, unix.SIGCHLD, signalPowerOff, signalReboot)
+	signal.Notify(signals, signalPowerOff, signalReboot)
 	signal.Ignore(unix.SIGHUP, unix.SIGTERM, unix.SIGPIPE, unix.SIGUSR1)
+	s.guard("reaper", func() { s.reaper.Run(context.Background()) })
 	s.guard("signals", func() {
 		for received := range signals {
 			switch received {
-			case unix.SIGCHLD:
-				reap()
 			case signalPowerOff:
-				s.ask(power.Off)
+				s.ask(sequence.Shutdown)
 			case signalReboot:
-				s.ask(power.Reboot)
+				s.ask(sequence.Reboot)
 			}
 		}
 	})
-}
-
-// reap collects every process that ended: its own children, and orphans, which the kernel hands to PID 1. One SIGCHLD
-// can stand for many.
-func reap() (count int) {
-	for {
-		pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil || pid <= 0 {
-			return count
-		}
-		count++
-	}
 }

@@ -17,6 +17,7 @@ const (
 	rootHashDigits = 64      // a SHA-256 in lower-case hex
 	maxRootBlocks  = 1 << 32 // 16 TiB of 4096-byte blocks; keeps every later product inside 64 bits
 	maxWordLength  = 64      // of a version or a platform
+	maxURLLength   = 2048
 )
 
 // Cmdline is a command line that was checked key by key.
@@ -26,7 +27,9 @@ type Cmdline struct {
 	RootBlocks        uint64 // data blocks of 4096 bytes in the root image, at least 1
 	Platform          string
 	Version           string
-	PowerOffWhenReady bool // dodeka.exit=poweroff: automated boots end by themselves
+	PowerOffWhenReady bool   // dodeka.exit=poweroff: automated boots end by themselves
+	ConfigURL         string // dodeka.config or talos.config: where the machine configuration is; empty without
+	OpenMaintenance   bool   // dodeka.maintenance=open: the first configuration needs no code from the console
 }
 
 // Digest is the SHA-256 of Text in hex. It equals the digest of the UKI's .cmdline section without its terminator.
@@ -51,6 +54,9 @@ var keys = []key{
 	{"dodeka.platform", true, func(c *Cmdline, v string) error { return setWord(&c.Platform, v) }},
 	{"dodeka.version", true, func(c *Cmdline, v string) error { return setWord(&c.Version, v) }},
 	{"dodeka.exit", false, setExit},
+	{"dodeka.maintenance", false, setMaintenance},
+	{"dodeka.config", false, setConfigURL},
+	{"talos.config", false, setConfigURL}, // the name that documentation and tools for this configuration know
 }
 
 // Parse checks the text of /proc/cmdline. The error names the key, what was found and what was expected.
@@ -154,6 +160,26 @@ func setWord(field *string, v string) error {
 		return fmt.Errorf("expected 1 to %d of the characters a-z A-Z 0-9 . + ~ _ -", maxWordLength)
 	}
 	*field = v
+	return nil
+}
+
+func setMaintenance(c *Cmdline, v string) error {
+	if v != "open" && v != "code" {
+		return fmt.Errorf(`expected "open" or "code"`)
+	}
+	c.OpenMaintenance = v == "open"
+	return nil
+}
+
+// setConfigURL takes one URL: with both keys on the line it would depend on their order which one counts.
+func setConfigURL(c *Cmdline, v string) error {
+	if c.ConfigURL != "" {
+		return fmt.Errorf("expected dodeka.config or talos.config, not both")
+	}
+	if v == "" || len(v) > maxURLLength || strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return fmt.Errorf("expected 1 to %d bytes of printable characters", maxURLLength)
+	}
+	c.ConfigURL = v
 	return nil
 }
 

@@ -21,12 +21,29 @@ func TestParseReadsEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Cmdline{good(" dodeka.exit=poweroff"), hash, 25, "metal", "1.2.3", true}
+	want := Cmdline{Text: good(" dodeka.exit=poweroff"), RootHash: hash, RootBlocks: 25, Platform: "metal", Version: "1.2.3", PowerOffWhenReady: true}
 	if c != want {
 		t.Errorf("got %+v, want %+v", c, want)
 	}
 	if c.RootImageName() != hash+".root" {
 		t.Errorf("image name %q", c.RootImageName())
+	}
+}
+
+func TestParseReadsConfigurationKeys(t *testing.T) {
+	tests := []struct {
+		extra, url string
+		open       bool
+	}{
+		{"", "", false},
+		{" dodeka.config=https://h/a?u=${uuid}", "https://h/a?u=${uuid}", false},
+		{" talos.config=metal-iso dodeka.maintenance=open", "metal-iso", true},
+	}
+	for _, tc := range tests {
+		c, err := Parse(good(tc.extra))
+		if err != nil || c.ConfigURL != tc.url || c.OpenMaintenance != tc.open {
+			t.Errorf("%q: got %+v, %v", tc.extra, c, err)
+		}
 	}
 }
 
@@ -43,6 +60,11 @@ func TestParseRefuses(t *testing.T) {
 		{"root twice", good(" dodeka.root=" + hash), "dodeka.root is given 2 times"},
 		{"unknown key", good(" dodeka.rot=1"), `"dodeka.rot" is not a known key`},
 		{"unknown exit", good(" dodeka.exit=halt"), `expected "poweroff"`},
+		{"unknown maintenance", good(" dodeka.maintenance=closed"), `expected "open" or "code"`},
+		{"empty URL", good(" dodeka.config="), "expected 1 to 2048 bytes"},
+		{"two URLs", good(" dodeka.config=http://a talos.config=http://b"), "not both"},
+		{"URL with a space", good(` dodeka.config="http://a b"`), "printable characters"},
+		{"long URL", good(" talos.config=http://" + strings.Repeat("a", 2048)), "printable characters"},
 		{"key after the end of kernel arguments", strings.Replace(good(""), "dodeka.version", "-- dodeka.version", 1), "dodeka.version is missing"},
 	}
 	for _, tc := range tests {

@@ -65,6 +65,17 @@ func (c *Console) Line(text string) {
 	c.write(line)
 }
 
+// Aside writes one line to the terminals alone. The kernel log is left out, as whoever may read it over the network must
+// not learn what only somebody in front of the machine shall know. Before Open nothing is written.
+func (c *Console) Aside(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, t := range c.ttys {
+		_ = t.file.SetWriteDeadline(time.Now().Add(writeLimit))
+		_, _ = t.file.WriteString(Printable(text) + "\n")
+	}
+}
+
 // TakeScreen removes the virtual terminal from the line consoles and returns it; from then on watch receives each line
 // so that a status screen can show it. Without a virtual terminal it returns nil.
 func (c *Console) TakeScreen(watch func(line string)) *os.File {

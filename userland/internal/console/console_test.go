@@ -52,6 +52,16 @@ func TestLineReachesEveryConsoleAlsoWhatCameBeforeOpen(t *testing.T) {
 	expect(t, filepath.Join(devRoot, "kmsg"), "<7>early<7>late ?[2J??.")
 }
 
+func TestAsideLeavesTheKernelLogOut(t *testing.T) {
+	sysRoot, devRoot := machine(t, "ttyS0", "ttyS0", "kmsg")
+	var c Console
+	c.Aside("too early")
+	c.Open(sysRoot, devRoot)
+	c.Aside("code\x1b")
+	expect(t, filepath.Join(devRoot, "ttyS0"), "code?\n")
+	expect(t, filepath.Join(devRoot, "kmsg"), "")
+}
+
 func TestTakeScreenLeavesTheOtherConsolesAndWatchesLines(t *testing.T) {
 	sysRoot, devRoot := machine(t, "tty0 ttyS0", "tty0", "ttyS0")
 	var c Console

@@ -2,7 +2,7 @@
 
 // Package lease turns the answer of a DHCP server into what the machine will use. The answer comes from the network and
 // nobody signed it: everything is checked here, once, and later code takes it as it is.
-// Spec: RFC 2131, RFC 2132 (options 1, 3, 6, 12, 15, 26, 51, 58, 59), RFC 3442 (option 121).
+// Spec: RFC 2131, RFC 2132 (options 1, 3, 6, 12, 15, 26, 42, 51, 58, 59), RFC 3442 (option 121).
 package lease
 
 import (
@@ -19,6 +19,7 @@ import (
 
 const (
 	maxResolvers    = 3   // resolv.conf(5) MAXNS
+	maxTimeServers  = 4   // more do not make the clock better
 	maxRoutes       = 64  // more than any site has; bounds what a hostile server can make us do
 	maxHostname     = 64  // HOST_NAME_MAX
 	maxDomain       = 253 // RFC 1035
@@ -39,6 +40,7 @@ type Config struct {
 	Address   netip.Prefix
 	Routes    []Route
 	Resolvers []netip.Addr
+	Times     []netip.Addr // NTP servers
 	Domain    string
 	Hostname  string
 	MTU       int           // 0: leave as it is
@@ -62,11 +64,8 @@ func FromAck(ack *dhcpv4.DHCPv4) (Config, error) {
 		return c, err
 	}
 	c.Routes = routesOf(ack)
-	for _, ip := range ack.DNS() {
-		if addr, ok := unicast(ip); ok && len(c.Resolvers) < maxResolvers && !slices.Contains(c.Resolvers, addr) {
-			c.Resolvers = append(c.Resolvers, addr)
-		}
-	}
+	c.Resolvers = addressesOf(ack.DNS(), maxResolvers)
+	c.Times = addressesOf(ack.NTPServers(), maxTimeServers)
 	if name := ack.HostName(); isHostname(name, maxHostname) {
 		c.Hostname = name
 	}
@@ -77,6 +76,17 @@ func FromAck(ack *dhcpv4.DHCPv4) (Config, error) {
 		c.MTU = int(mtu)
 	}
 	return c, nil
+}
+
+// addressesOf returns the first addresses that hosts can have, each once.
+func addressesOf(ips []net.IP, limit int) []netip.Addr {
+	var found []netip.Addr
+	for _, ip := range ips {
+		if addr, ok := unicast(ip); ok && len(found) < limit && !slices.Contains(found, addr) {
+			found = append(found, addr)
+		}
+	}
+	return found
 }
 
 func addressOf(ack *dhcpv4.DHCPv4) (netip.Prefix, error) {
@@ -151,6 +161,9 @@ func unicast(ip net.IP) (netip.Addr, bool) {
 	reserved := ok && (addr.As4()[0] == 0 || addr.As4()[0] >= 240) // "this network" and class E
 	return addr, ok && !reserved && !addr.IsMulticast() && !addr.IsLoopback()
 }
+
+// ValidName tells whether a domain name may stand in a file of this machine.
+func ValidName(name string) bool { return isHostname(name, maxDomain) }
 
 // isHostname accepts labels of letters, digits and inner hyphens, joined by dots (RFC 1123 section 2.1). So no answer
 // can put a line break or a comment into a file.

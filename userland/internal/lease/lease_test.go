@@ -64,6 +64,8 @@ func TestFromAck(t *testing.T) {
 			func(c *Config) {
 				c.Resolvers = []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("1.1.1.1"), netip.MustParseAddr("9.9.9.9")}
 			}},
+		{"time servers", []dhcpv4.Option{dhcpv4.OptNTPServers(far, net.IPv4bcast, far)},
+			func(c *Config) { c.Times = []netip.Addr{netip.MustParseAddr("192.0.2.1")} }},
 		{"MTU", []dhcpv4.Option{raw(dhcpv4.OptionInterfaceMTU, 0x23, 0x28)}, func(c *Config) { c.MTU = 9000 }},
 		{"MTU too small", []dhcpv4.Option{raw(dhcpv4.OptionInterfaceMTU, 0, 68)}, func(*Config) {}},
 		{"for ever", []dhcpv4.Option{raw(dhcpv4.OptionIPAddressLeaseTime, 255, 255, 255, 255)},
@@ -123,7 +125,7 @@ func FuzzFromAck(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if !c.Address.IsValid() || c.Address.Bits() < 1 || len(c.Resolvers) > maxResolvers || len(c.Routes) > maxRoutes {
+		if !c.Address.IsValid() || c.Address.Bits() < 1 || len(c.Resolvers) > maxResolvers || len(c.Times) > maxTimeServers || len(c.Routes) > maxRoutes {
 			t.Fatalf("accepted %+v", c)
 		}
 		if strings.ContainsAny(c.Hostname+c.Domain, " \n#\x00") {

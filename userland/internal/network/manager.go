@@ -1,170 +1,193 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package network brings up the machine's Ethernet interfaces and keeps an IPv4 lease on each. IPv6 addresses come
-// from the kernel itself (SLAAC). What the kernel says is what is shown; this package keeps no second truth.
-// Spec: rtnetlink(7), RFC 2131 section 4.4. Left out: static addresses, VLANs, bonds; they come with machine
-// configuration.
+// Package network keeps the machine's network as it is wanted: it follows the configuration and the platform in the
+// state, computes a plan (package linkspec), compares it with what the kernel shows, and applies the difference, again
+// whenever one of them changes. DHCP clients run beside it and add their leases to the plan.
+// What the kernel shows is written into the state, where the API and everything else on the machine reads it.
 package network
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"sync"
 	"time"
 
-	"github.com/vishvananda/netlink"
+	"github.com/cosi-project/runtime/pkg/state"
+	"github.com/siderolabs/talos/pkg/machinery/config/config"
+	"github.com/siderolabs/talos/pkg/machinery/resources/network"
 
-	"dodeka/userland/internal/lease"
+	"dodeka/userland/internal/linkspec"
 	"dodeka/userland/internal/screen"
-	"dodeka/userland/internal/sysfs"
+	"dodeka/userland/internal/timesync"
 )
 
-// rescan finds interfaces whose announcement was lost.
-const rescan = 10 * time.Second
+const (
+	rescan   = 10 * time.Second      // finds what no notice told of
+	calm     = 50 * time.Millisecond // changes come in bursts
+	maxRound = 8                     // of actions in a row: a deeper stack of links takes a few
+)
 
-// Events is what the manager tells. Its functions are called one at a time per interface, but by several goroutines.
-type Events struct {
-	Links func(links []screen.Link)         // something the kernel knows about the interfaces has changed
-	Lease func(link string, c lease.Config) // a new or renewed lease was put to use
-	Lost  func(link string)                 // the lease of an interface is over
-	Line  func(text string)                 // for the console
-	Guard func(name string, run func())     // starts a goroutine that must not take PID 1 down
+// Options of a Manager. Only State and Backend must be given.
+type Options struct {
+	State   state.State
+	Backend Backend
+	Cmdline string                        // of the kernel
+	Files   string                        // where hostname, hosts and resolv.conf go; "": nowhere
+	Log     func(text string)             // a line for the console
+	Status  func(Status)                  // after every change of what a person wants to see
+	Go      func(name string, run func()) // starts a goroutine; PID 1 catches panics there
+	Clock   timesync.Clock                // nil: the clock is left alone
+	Query   func(ctx context.Context, server string) (time.Duration, error)
 }
 
-// Manager runs until its context ends.
+// Status is what init shows.
+type Status struct {
+	Hostname string
+	Links    []screen.Link // the physical ones and those that have a configuration
+}
+
+// Manager is made by New and runs in Run.
 type Manager struct {
-	events  Events
-	mu      sync.Mutex
-	workers map[string]*worker
-	first   chan struct{} // closed at the first lease
-	once    sync.Once
+	options   Options
+	notify    chan struct{}
+	ready     chan struct{} // closed when the first address is there
+	readyOnce sync.Once
+	time      *timesync.Syncer
+
+	mu       sync.Mutex
+	leases   map[string]Lease
+	config   config.Config
+	platform *network.PlatformConfigSpec
+	hostname string
+	shown    Snapshot
+
+	// What follows is owned by Run.
+	owned     owned
+	operators map[string]*operator
+	failures  map[string]string // what was said about an action that fails
+	problems  string
+	stable    string // the name of a machine that nobody named
+	status    *Status
+	publisher publisher
 }
 
-// Start brings up loopback and every Ethernet interface, and returns at once.
-func Start(ctx context.Context, events Events) (*Manager, error) {
-	m := &Manager{events: events, workers: map[string]*worker{}, first: make(chan struct{})}
-	loopback, err := netlink.LinkByName("lo")
-	if err == nil {
-		err = netlink.LinkSetUp(loopback)
+// New makes a Manager that has not touched anything yet.
+func New(o Options) *Manager {
+	if o.Log == nil {
+		o.Log = func(string) {}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("loopback: %w", err)
+	if o.Status == nil {
+		o.Status = func(Status) {}
 	}
-	links, addresses := make(chan netlink.LinkUpdate, 64), make(chan netlink.AddrUpdate, 64)
-	if err := netlink.LinkSubscribe(links, ctx.Done()); err != nil {
-		return nil, fmt.Errorf("watch interfaces: %w", err)
+	if o.Go == nil {
+		o.Go = func(_ string, run func()) { go run() }
 	}
-	if err := netlink.AddrSubscribe(addresses, ctx.Done()); err != nil {
-		return nil, fmt.Errorf("watch addresses: %w", err)
+	m := &Manager{
+		options: o, notify: make(chan struct{}, 1), ready: make(chan struct{}), leases: map[string]Lease{}, owned: newOwned(),
+		operators: map[string]*operator{}, failures: map[string]string{}, publisher: publisher{state: o.State, log: o.Log},
 	}
-	m.update(ctx)
-	events.Guard("network", func() { m.follow(ctx, links, addresses) })
-	return m, nil
+	query := o.Query
+	if query == nil {
+		query = timesync.Ask
+	}
+	m.time = timesync.New(timesync.Options{Clock: o.Clock, Query: query, Report: m.reportTime,
+		Log: func(text string) { o.Log("dodeka: " + text) }})
+	return m
 }
 
-// WaitLease returns true when an interface has a lease, false when the time is over or no interface exists by then.
-func (m *Manager) WaitLease(limit time.Duration) bool {
-	select {
-	case <-m.first:
-		return true
-	case <-time.After(limit):
-		return false
+// Run returns when the context ends; the kernel keeps what it has then.
+func (m *Manager) Run(ctx context.Context) error {
+	if err := m.follow(ctx); err != nil {
+		return err
 	}
-}
-
-// Count is the number of Ethernet interfaces that were found.
-func (m *Manager) Count() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.workers)
-}
-
-func (m *Manager) follow(ctx context.Context, links <-chan netlink.LinkUpdate, addresses <-chan netlink.AddrUpdate) {
+	m.options.Go("network", func() { m.options.Backend.Watch(ctx, m.poke) })
+	if m.options.Clock != nil {
+		m.options.Go("time", func() { m.time.Run(ctx) })
+	}
 	ticker := time.NewTicker(rescan)
 	defer ticker.Stop()
-	for {
+	for ctx.Err() == nil {
+		m.reconcile(ctx)
 		select {
 		case <-ctx.Done():
-			return
-		case _, open := <-links:
-			if !open {
-				links = nil // the ticker goes on looking
-			}
-		case _, open := <-addresses:
-			if !open {
-				addresses = nil
-			}
 		case <-ticker.C:
+		case <-m.notify:
+			wait(ctx, calm)
 		}
-		m.update(ctx)
+	}
+	m.stopOperators()
+	return nil
+}
+
+// WaitReady returns when the machine has an address that others can reach, or with the context's error.
+func (m *Manager) WaitReady(ctx context.Context) error {
+	select {
+	case <-m.ready:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
-// update starts a worker for each new interface, tells each whether it has a carrier, and reports what there is.
-func (m *Manager) update(ctx context.Context) {
-	var shown []screen.Link
-	for _, name := range sysfs.Ethernets(os.DirFS("/sys")) {
-		link, err := netlink.LinkByName(name)
-		if err != nil {
-			continue // unplugged meanwhile
-		}
-		w := m.worker(ctx, link)
-		carrier := link.Attrs().OperState == netlink.OperUp || link.Attrs().RawFlags&lowerUp != 0
-		w.setCarrier(carrier)
-		shown = append(shown, describe(link, carrier))
-	}
-	m.events.Links(shown)
+// WaitTime returns true when the clock is right or nobody shall care; false when the bounded time for it is over, which
+// has been said on the console by then.
+func (m *Manager) WaitTime(ctx context.Context) bool {
+	return m.options.Clock == nil || m.time.Wait(ctx)
 }
 
-// lowerUp is IFF_LOWER_UP: the cable is in.
-const lowerUp = 1 << 16
-
-func (m *Manager) worker(ctx context.Context, link netlink.Link) *worker {
+// Physical is the number of physical links that were found.
+func (m *Manager) Physical() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	name := link.Attrs().Name
-	w := m.workers[name]
-	if w == nil {
-		w = &worker{name: name, events: m.events, carrier: make(chan bool, 1), leased: m.leased}
-		m.workers[name] = w
-		if err := netlink.LinkSetUp(link); err != nil {
-			m.events.Line(fmt.Sprintf("dodeka: network %s: %v", name, err))
+	count := 0
+	for _, l := range m.shown.Links {
+		if l.Physical() {
+			count++
 		}
-		m.events.Guard("network", func() { w.run(ctx) })
 	}
-	return w
+	return count
 }
 
-func (m *Manager) leased() { m.once.Do(func() { close(m.first) }) }
-
-// describe asks the kernel for the addresses and gateways of an interface.
-func describe(link netlink.Link, carrier bool) screen.Link {
-	shown := screen.Link{Name: link.Attrs().Name, State: "up"}
-	addresses, _ := netlink.AddrList(link, netlink.FAMILY_ALL)
-	for _, a := range addresses {
-		if a.IP.IsGlobalUnicast() {
-			shown.Addresses = append(shown.Addresses, a.IPNet.String())
-		}
-	}
-	routes, _ := netlink.RouteList(link, netlink.FAMILY_ALL)
-	for _, r := range routes {
-		if ones, _ := maskOf(r); ones == 0 && r.Gw != nil {
-			shown.Gateways = append(shown.Gateways, r.Gw.String())
-		}
-	}
-	switch {
-	case !carrier:
-		shown.State = "no carrier"
-	case len(shown.Addresses) == 0:
-		shown.State = "waiting for an address"
-	}
-	return shown
+// Hostname is the name that the machine has now.
+func (m *Manager) Hostname() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.hostname
 }
 
-func maskOf(r netlink.Route) (ones, bits int) {
-	if r.Dst == nil {
-		return 0, 0
+// poke asks for another look, without waiting for it.
+func (m *Manager) poke() {
+	select {
+	case m.notify <- struct{}{}:
+	default:
 	}
-	return r.Dst.Mask.Size()
+}
+
+func (m *Manager) input(shown Snapshot) (linkspec.Input, map[string]Lease) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	leases := make(map[string]Lease, len(m.leases))
+	for id, l := range m.leases {
+		leases[id] = l
+	}
+	m.shown = shown
+	return linkspec.Input{Config: m.config, Platform: m.platform, Cmdline: m.options.Cmdline, Links: shown.Links}, leases
+}
+
+// setLease is called by the operators; nil takes the lease away.
+func (m *Manager) setLease(id string, l *Lease) {
+	m.mu.Lock()
+	if l == nil {
+		delete(m.leases, id)
+	} else {
+		m.leases[id] = *l
+	}
+	m.mu.Unlock()
+	m.poke()
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
 }

@@ -47,13 +47,13 @@ type Link struct {
 // Frame returns the rows of the screen, each of exactly Columns characters.
 func Frame(s Status) [Rows]string {
 	lines := []string{
-		centred(fmt.Sprintf("%s %s", s.Name, s.Version)),
+		Centred(fmt.Sprintf("%s %s", s.Name, s.Version)),
 		strings.Repeat("=", Columns),
 		field("Host", s.Hostname),
 		field("Platform", s.Platform),
 		field("Root", short(s.RootHash)),
 		field("Phase", s.Phase),
-		field("Uptime", uptime(s.Uptime)),
+		field("Uptime", FormatUptime(s.Uptime)),
 		strings.Repeat("-", Columns),
 	}
 	lines = append(lines, linkRows(s.Links)...)
@@ -68,7 +68,7 @@ func Frame(s Status) [Rows]string {
 		if row < len(lines) {
 			text = lines[row]
 		}
-		frame[row] = fit(text)
+		frame[row] = Fit(text)
 	}
 	return frame
 }
@@ -131,12 +131,13 @@ func linkRows(links []Link) []string {
 
 func field(label, text string) string { return fmt.Sprintf(" %-10s %s", label, text) }
 
-func centred(text string) string {
+// Centred puts a text into the middle of a row.
+func Centred(text string) string {
 	return strings.Repeat(" ", max(0, (Columns-len(text))/2)) + text
 }
 
-// fit pads or ends a row. Whatever is not printable ASCII would move the cursor or widen the row.
-func fit(text string) string {
+// Fit pads or ends a row to Columns characters. Whatever is not printable ASCII would move the cursor or widen the row.
+func Fit(text string) string {
 	b := []byte(text)
 	for i, ch := range b {
 		if ch < 0x20 || ch > 0x7e {
@@ -158,7 +159,8 @@ func list(values []string, separator string) string {
 	return strings.Join(values, separator)
 }
 
-func uptime(d time.Duration) string {
+// FormatUptime gives hours, minutes and seconds, after the days.
+func FormatUptime(d time.Duration) string {
 	seconds := int(d.Seconds())
 	days, rest := seconds/86400, seconds%86400
 	clock := fmt.Sprintf("%02d:%02d:%02d", rest/3600, rest/60%60, rest%60)

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of a machine, driven by the stock client from outside: an ISO and an empty disk, maintenance mode, the code on
+// the console, a configuration, installation, boots from the disk, every readout, refusals, reboot, shutdown and reset.
+// It ends with the figures by which the OS is to be small.
+import assert from "node:assert/strict";
+import { mkdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { buildImages } from "../foreign/built-images.ts";
+import { ADMIN, READER, assertRefused } from "../os/api-test.ts";
+import type { Person } from "../os/cluster.ts";
+import { makeCluster } from "../os/cluster.ts";
+import type { StockClient } from "../os/stock-client.ts";
+import { stockClient } from "../os/stock-client.ts";
+import { buildTalosctl } from "../talosctl/build.ts";
+import type { DrivenMachine } from "./driven-machine.ts";
+import { freePort, startMachine } from "./driven-machine.ts";
+import { measure, printMetrics } from "./os-metrics.ts";
+
+const GIB = 2 ** 30;
+const DISK_BYTES = 4 * GIB;
+const READY_MS = 180_000;
+const API_MS = 60_000;
+const INSTALL_MS = 240_000;
+const END_MS = 120_000;
+const UEFI = { firmware: "uefi" } as const;
+
+const images = await buildImages(["iso", "uki"]);
+const program = await buildTalosctl();
+const port = await freePort();
+const disk = makeDisk();
+const cluster = await makeCluster(program, join(images.dir, "cluster"));
+const stranger = stockClient(program, images.dir, ["--insecure", "--nodes", `127.0.0.1:${port}`]);
+const admin = await clientOf("admin", ADMIN);
+const reader = await clientOf("reader", READER);
+let machine: DrivenMachine | undefined;
+after(() => machine?.cut());
+
+test("a machine is configured, installed and driven by the stock client", async (t) => {
+  await t.test("an ISO beside an empty disk boots to maintenance mode", async () => {
+    machine = await startMachine({
+      name: "os maintenance",
+      image: images.path("iso"),
+      spareDisk: disk,
+      port,
+      spec: { ...UEFI, as: "cdrom" },
+    });
+    await ready(machine);
+    assert.match(await answered(stranger), /Tag:\s+v/);
+    assert.match(await stranger.ok(["get", "disks"]), /\bvda\b/);
+    measure("boot of the ISO to the API, wall clock, TCG and UEFI, s", (performance.now() - machine.startedMs) / 1000);
+  });
+
+  await t.test("a configuration without the code is refused", async () => {
+    writeFileSync(join(images.dir, "machine.yaml"), cluster.config);
+    assertRefused(await stranger.run(["apply-config", "--file", "machine.yaml"]), /PermissionDenied/);
+    assertRefused(await admin.run(["version"]), /tls|certificate|Unavailable/);
+  });
+
+  await t.test("with the code of the console it is applied, installed and booted from the disk", async () => {
+    const running = up();
+    const [, code] = await running.waitFor(/code\W+([0-9A-Z]{4}-[0-9A-Z]{4})/i, READY_MS);
+    writeFileSync(join(images.dir, "machine.yaml"), `# dodeka-code: ${code}\n${cluster.config}`);
+    await stranger.ok(["apply-config", "--file", "machine.yaml"]);
+    await running.waitFor(/dodeka: phase install /, INSTALL_MS);
+    await ends(running, INSTALL_MS);
+    machine = await bootDisk("os installed");
+    await ready(machine);
+    assert.match(await answered(admin), /Tag:\s+v/);
+    measure("boot of the disk to the API, wall clock, TCG and UEFI, s", (performance.now() - machine.startedMs) / 1000);
+  });
+
+  for (const { args, shows } of READOUTS) {
+    await t.test(`talosctl ${args.join(" ")} shows the machine`, async () => {
+      assert.match(await admin.ok(args), shows);
+    });
+  }
+
+  await t.test("events are replayed from the beginning", async () => {
+    const { stdout } = await admin.run(["events", "--tail", "-1"], { timeoutMs: 8000 });
+    assert.match(stdout, /PhaseEvent|SequenceEvent|MachineStatusEvent/);
+  });
+
+  await t.test("a reader and strangers are refused what is not theirs", async () => {
+    for (const args of [
+      ["read", "/etc/hostname"],
+      ["reset", "--wait=false"],
+      ["reboot", "--wait=false"],
+    ])
+      assertRefused(await reader.run(args), /PermissionDenied|not authorized/);
+    assertRefused(await stranger.run(["apply-config", "--file", "machine.yaml"]), /certificate|tls|PermissionDenied/);
+    assertRefused(await admin.run(["read", "/proc/1/root/etc/hostname"]), /PermissionDenied/);
+  });
+
+  await t.test("it is as small as it should be", async () => {
+    await measureSize();
+  });
+
+  await t.test("reboot comes back with its configuration", async () => {
+    await admin.ok(["reboot", "--wait=false"]);
+    await ends(up(), END_MS);
+    machine = await bootDisk("os rebooted");
+    await ready(machine);
+    assert.match(await answered(admin), /Tag:\s+v/);
+  });
+
+  await t.test("shutdown powers off", async () => {
+    await admin.ok(["shutdown", "--wait=false", "--force"]);
+    await up().waitFor(/reboot: Power down/, END_MS);
+    await ends(up(), END_MS);
+  });
+
+  await t.test("reset takes the configuration away", async () => {
+    machine = await bootDisk("os reset");
+    await ready(machine);
+    await answered(admin);
+    const wipe = ["--system-labels-to-wipe", "STATE", "--system-labels-to-wipe", "EPHEMERAL"];
+    await admin.ok(["reset", "--graceful=false", "--reboot", "--wait=false", ...wipe]);
+    await ends(machine, END_MS);
+    machine = await bootDisk("os after reset");
+    await ready(machine);
+    await answered(stranger);
+    assertRefused(await admin.run(["version"]), /tls|certificate|Unavailable/);
+    await machine.cut();
+  });
+  printMetrics();
+});
+
+interface Readout {
+  readonly args: readonly string[];
+  readonly shows: RegExp;
+}
+
+const READOUTS: readonly Readout[] = [
+  { args: ["service"], shows: /\bapid\s+Running/ },
+  { args: ["logs", "apid"], shows: /./ },
+  { args: ["dmesg"], shows: /kern:\s+\w+: \[.*Linux version/ },
+  { args: ["get", "machinestatus", "-o", "yaml"], shows: /stage: running/ },
+  { args: ["get", "links"], shows: /\beth0\b|\ben[a-z0-9]+\b/ },
+  { args: ["get", "addresses"], shows: /10\.0\.2\.15/ },
+  { args: ["get", "disks"], shows: /\bvda\b/ },
+  { args: ["get", "volumestatus"], shows: /STATE|EPHEMERAL/ },
+  { args: ["list", "/"], shows: /^(127\.0\.0\.1\s+)?sbin$/m },
+  { args: ["read", "/proc/sys/kernel/ostype"], shows: /^Linux$/m },
+  { args: ["processes"], shows: /\/sbin\/init|\binit\b/ },
+  { args: ["memory"], shows: /^127\.0\.0\.1\s+\d+/m },
+  { args: ["mounts"], shows: /\/var$/m },
+  { args: ["netstat", "-l", "-t", "-p"], shows: /:50000\s/ },
+];
+
+/** Figures of the running machine and of its images. */
+async function measureSize(): Promise<void> {
+  const meminfo = await admin.ok(["read", "/proc/meminfo"]);
+  const kib = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(meminfo)?.[1]);
+  const sockets = await admin.ok(["netstat", "-l", "-t", "-u"]);
+  measure("memory in use after boot, MB", ((kib("MemTotal") - kib("MemAvailable")) * 1024) / 1e6);
+  measure("listening TCP and UDP sockets", sockets.trim().split("\n").length - 1);
+  measure("root image, MiB", (images.core.root.dataBlocks * 4096) / 2 ** 20);
+  measure("UKI, MiB", statSync(images.path("uki")).size / 2 ** 20);
+}
+
+function up(): DrivenMachine {
+  assert.ok(machine !== undefined, "no machine runs");
+  return machine;
+}
+
+function bootDisk(name: string): Promise<DrivenMachine> {
+  return startMachine({ name, image: disk, port, spec: { ...UEFI, as: "disk", keepsChanges: true } });
+}
+
+async function ready(running: DrivenMachine): Promise<void> {
+  await running.waitFor(/^dodeka: ready /m, READY_MS);
+}
+
+async function ends(running: DrivenMachine, timeoutMs: number): Promise<void> {
+  const timeout = new Promise<never>((_, reject) => {
+    setTimeout(() => reject(new Error(`the machine did not end within ${timeoutMs / 1000} s`)), timeoutMs).unref();
+  });
+  const run = await Promise.race([running.end(), timeout]);
+  assert.equal(run.exitCode, 0);
+}
+
+/** What `version` prints, as soon as the API answers. */
+async function answered(client: StockClient): Promise<string> {
+  const deadline = performance.now() + API_MS;
+  for (;;) {
+    const result = await client.run(["version"], { timeoutMs: 10_000 });
+    if (result.exitCode === 0) return result.stdout;
+    assert.ok(performance.now() < deadline, `the API does not answer: ${result.stderr}`);
+  }
+}
+
+async function clientOf(name: string, person: Person): Promise<StockClient> {
+  const talosconfig = await cluster.talosconfigOf(name, person);
+  const where = ["--endpoints", `127.0.0.1:${port}`, "--nodes", "127.0.0.1"];
+  return stockClient(program, images.dir, ["--talosconfig", talosconfig, ...where]);
+}
+
+function makeDisk(): string {
+  const dir = join(images.dir, "disk");
+  mkdirSync(dir);
+  const path = join(dir, "disk.raw");
+  writeFileSync(path, "");
+  truncateSync(path, DISK_BYTES);
+  return path;
+}

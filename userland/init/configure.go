@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+
+	"github.com/siderolabs/talos/pkg/machinery/config/config"
+	"github.com/siderolabs/talos/pkg/machinery/resources/runtime"
+
+	"dodeka/userland/internal/dashboardview"
+	"dodeka/userland/internal/disks"
+	"dodeka/userland/internal/install"
+	"dodeka/userland/internal/maintenance"
+	"dodeka/userland/internal/phase"
+	"dodeka/userland/internal/sequence"
+)
+
+// installPhases end in a reboot into the installed system.
+var installPhases = []phase.Phase[system]{
+	{Name: "install", Run: installSystem},
+	{Name: "state", Run: makeState},
+}
+
+var installedPhases = []phase.Phase[system]{
+	{Name: "state", Run: makeState},
+	{Name: "ephemeral", Run: makeEphemeral},
+	{Name: "workloads", Run: startWorkloads},
+}
+
+// openMaintenance puts the machine into maintenance mode: the API takes a first configuration from whoever has the code.
+func (s *system) openMaintenance() error {
+	gate := maintenance.NewGate(s.cmdline.OpenMaintenance, s.showCode)
+	s.storage.mu.Lock()
+	s.gate = gate
+	s.storage.mu.Unlock()
+	return s.status.SetStage(runtime.MachineStageMaintenance)
+}
+
+func (s *system) maintenanceGate() *maintenance.Gate {
+	s.storage.mu.Lock()
+	defer s.storage.mu.Unlock()
+	return s.gate
+}
+
+// closeMaintenance ends it; a code that nobody needs any more is taken off the console.
+func (s *system) closeMaintenance() {
+	s.storage.mu.Lock()
+	s.gate = nil
+	s.storage.mu.Unlock()
+	s.report("maintenance", dashboardview.WriteCode(codeFile, "", 0))
+}
+
+// followConfiguration waits for a configuration, from wherever it comes, and makes the machine what it asks for. When
+// that fails the machine stays up: another configuration, or the next boot, is another try.
+func (s *system) followConfiguration() {
+	<-s.settings.Completed()
+	s.closeMaintenance()
+	switch target, wanted, err := s.installTarget(); {
+	case err != nil:
+		s.fail("install", err)
+		return
+	case wanted:
+		s.installOnto(target)
+		return
+	}
+	if s.storage.installed() {
+		if failed := sequence.Run(s.recorder, "configure", "", installedPhases, s); failed != nil {
+			s.fail(failed.Phase, failed.Err)
+			return
+		}
+	}
+	s.report("status", s.status.SetStage(runtime.MachineStageRunning))
+}
+
+// fail says what failed and what the machine does next, which is to go on as it is.
+func (s *system) fail(name string, err error) {
+	s.out.Line(phase.FailedLine(&phase.Failure{Phase: name, Err: err}))
+	s.out.Line("dodeka: next wait for another configuration or a reboot")
+	s.note("%s failed: %v", name, err)
+	s.storage.setFailure(name, err.Error())
+	s.report("status", s.status.SetStage(runtime.MachineStageRunning))
+}
+
+type target struct {
+	disk string
+	wipe bool
+}
+
+// installTarget decides whether the system is to be put onto a disk: it is on none, and the configuration names one.
+func (s *system) installTarget() (target, bool, error) {
+	var wanted config.Install
+	if active := s.settings.Active(); active.Machine() != nil {
+		wanted = active.Machine().Install()
+	}
+	if s.storage.installed() || wanted == nil {
+		return target{}, false, nil
+	}
+	selector, err := disks.SelectorOf(wanted)
+	if err != nil {
+		return target{}, false, err
+	}
+	if selector.Path == "" && selector.Match == nil {
+		return target{}, false, nil
+	}
+	inventory, err := disks.Take("/sys", "/proc", false)
+	if err != nil {
+		return target{}, false, err
+	}
+	disk, err := disks.Select(inventory.Disks, selector, inventory.Boot, inventory.System)
+	return target{disk.DevPath, wanted.Zero()}, err == nil, err
+}
+
+// installOnto installs, keeps the configuration on the new disk, and reboots into it.
+func (s *system) installOnto(t target) {
+	s.storage.target = t
+	s.report("status", s.status.SetStage(runtime.MachineStageInstalling))
+	if failed := sequence.Run(s.recorder, "install", "", installPhases, s); failed != nil {
+		s.fail(failed.Phase, failed.Err)
+		return
+	}
+	s.ask(sequence.Reboot)
+}
+
+func installSystem(s *system) error {
+	err := install.Run(context.Background(), install.Request{
+		Disk: s.storage.target.disk, Wipe: s.storage.target.wipe,
+		Progress: func(text string) { s.log("install: %s", text) },
+	})
+	if err != nil {
+		return err
+	}
+	s.storage.mu.Lock()
+	s.storage.system = s.storage.target.disk
+	s.storage.mu.Unlock()
+	return nil
+}

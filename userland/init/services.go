@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"dodeka/userland/internal/access"
+	"dodeka/userland/internal/dashboardview"
+	"dodeka/userland/internal/services"
+)
+
+const (
+	codeFile    = "/run/dodeka/maintenance-code" // for the dashboard alone
+	serviceWait = 20 * time.Second               // for apid to listen, before the machine calls itself ready
+)
+
+// startServices starts what every machine runs. The container runtime and what needs it come with a configuration.
+func startServices(s *system) error {
+	if !s.settings.Complete() {
+		if err := s.openMaintenance(); err != nil {
+			return err
+		}
+	}
+	table := services.Table(services.Machine{State: s.os.State, Screen: s.screen(), Lines: lineConsoles(), CodeFile: codeFile})
+	if err := s.services.Add(table...); err != nil {
+		return err
+	}
+	for _, id := range []string{services.Machined, services.APID, services.Trustd, services.Dashboard} {
+		if err := s.services.Start(context.Background(), id); err != nil {
+			s.report("services", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), serviceWait)
+	defer cancel()
+	if err := s.services.WaitUp(ctx, services.APID); err != nil {
+		s.report("services, going on without apid", err)
+	}
+	return nil
+}
+
+// startWorkloads starts the container runtime once the machine has a place for containers.
+func startWorkloads(s *system) error {
+	if _, err := os.Stat("/usr/bin/containerd"); errors.Is(err, os.ErrNotExist) {
+		return nil // an image without it
+	}
+	return s.services.Start(context.Background(), services.Containerd)
+}
+
+// screen is the virtual terminal that the dashboard draws on.
+func (s *system) screen() string {
+	if !dashboardInstalled() {
+		return ""
+	}
+	if _, err := os.Stat("/dev/tty1"); err != nil {
+		return ""
+	}
+	return "/dev/tty1"
+}
+
+// lineConsoles are those that show one line after the other: serial ports and the like.
+func lineConsoles() (devices []string) {
+	text, _ := os.ReadFile("/sys/class/tty/console/active")
+	for _, name := range strings.Fields(string(text)) {
+		digits, virtual := strings.CutPrefix(name, "tty")
+		if filepath.IsLocal(name) && (!virtual || strings.Trim(digits, "0123456789") != "") {
+			devices = append(devices, "/dev/"+name)
+		}
+	}
+	return devices
+}
+
+func dashboardInstalled() bool {
+	_, err := os.Stat("/sbin/dashboard")
+	return err == nil
+}
+
+// showCode tells whoever stands in front of the machine.
+func (s *system) showCode(code string) {
+	s.out.Line(fmt.Sprintf("dodeka: maintenance code %s (write \"# dodeka-code: %s\" into the configuration)", code, code))
+	s.report("maintenance", dashboardview.WriteCode(codeFile, code, access.DashboardUser))
+}

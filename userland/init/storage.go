@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"sync"
+
+	"github.com/siderolabs/talos/pkg/machinery/api/machine"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"dodeka/userland/internal/disks"
+	"dodeka/userland/internal/machineapi"
+	"dodeka/userland/internal/metastore"
+	"dodeka/userland/internal/reset"
+	"dodeka/userland/internal/volumes"
+)
+
+// storage is what the machine has on disks. Its zero value is a machine that is not installed.
+type storage struct {
+	mu      sync.Mutex
+	system  string // device of the system disk, "/dev/sda"; empty without one
+	meta    *metastore.Store
+	state   bool // STATE is mounted
+	refresh chan struct{}
+	target  target    // of an installation
+	failed  [2]string // phase and reason, when the machine could not be made what the configuration asks for
+}
+
+func (d *storage) setFailure(name, reason string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.failed = [2]string{name, reason}
+}
+
+func (d *storage) failure() (name, reason string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.failed[0], d.failed[1]
+}
+
+func (d *storage) installed() bool { return d.disk() != "" }
+
+func (d *storage) disk() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.system
+}
+
+// openMeta looks for the system disk, finishes a reset that a power cut ended, and from then on follows the disks. A
+// META that cannot be read costs what it holds, not the boot.
+func openMeta(s *system) error {
+	s.storage.refresh = make(chan struct{}, 1)
+	s.findSystemDisk()
+	if s.storage.meta != nil {
+		resumed, err := reset.Resume(context.Background(), s.resetRequest(s.storage.meta))
+		s.report("reset", err)
+		if resumed && err == nil {
+			s.log("reset: finished what was begun before")
+		}
+		s.report("meta", s.storage.meta.Publish(context.Background(), s.os.State))
+	}
+	s.guard("disks", func() {
+		options := disks.Options{State: s.os.State, Sys: "/sys", Proc: "/proc", Log: s.log}
+		s.report("disks", disks.Watch(context.Background(), options, s.storage.refresh))
+	})
+	return nil
+}
+
+// findSystemDisk fills in where the system is installed. It is called again after an installation.
+func (s *system) findSystemDisk() {
+	inventory, err := disks.Take("/sys", "/proc", false)
+	if err != nil {
+		s.report("disks", err)
+		return
+	}
+	disk, found := inventory.Disk(inventory.System)
+	if !found {
+		return
+	}
+	s.storage.mu.Lock()
+	defer s.storage.mu.Unlock()
+	s.storage.system = disk.DevPath
+	partition, _ := disk.Partition(disks.LabelMeta)
+	store, err := metastore.Open(partition.DevPath)
+	if err != nil {
+		s.report("meta", err)
+		return
+	}
+	s.storage.meta = store
+}
+
+// mountState mounts STATE where the system disk has it. Making it is for a machine that has a configuration to keep.
+func mountState(s *system) error {
+	disk := s.storage.disk()
+	if disk == "" {
+		return nil
+	}
+	dir, err := volumes.MountState(context.Background(), disk)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		s.report("state", err)
+		return nil
+	}
+	s.storage.state = true
+	s.report("state", s.settings.UseStateDir(dir))
+	return nil
+}
+
+// makeState makes STATE and keeps the configuration there.
+func makeState(s *system) error {
+	if s.storage.state {
+		return nil
+	}
+	dir, err := volumes.EnsureState(context.Background(), s.storage.disk())
+	if err != nil {
+		return err
+	}
+	s.storage.state = true
+	s.refreshDisks()
+	return s.settings.UseStateDir(dir)
+}
+
+func makeEphemeral(s *system) error {
+	_, err := volumes.EnsureEphemeral(context.Background(), s.storage.disk())
+	s.refreshDisks()
+	return err
+}
+
+func (s *system) refreshDisks() {
+	select {
+	case s.storage.refresh <- struct{}{}:
+	default:
+	}
+}
+
+// publishedMeta shows every change of META as resources.
+type publishedMeta struct {
+	s     *system
+	store *metastore.Store
+}
+
+func (m publishedMeta) Set(tag uint8, value string) error {
+	if err := m.store.Set(tag, value); err != nil {
+		return err
+	}
+	return m.store.Publish(context.Background(), m.s.os.State)
+}
+
+func (m publishedMeta) Delete(tag uint8) error {
+	if err := m.store.Delete(tag); err != nil {
+		return err
+	}
+	return m.store.Publish(context.Background(), m.s.os.State)
+}
+
+func (s *system) openedMeta() machineapi.Meta {
+	s.storage.mu.Lock()
+	defer s.storage.mu.Unlock()
+	if s.storage.meta == nil {
+		return nil
+	}
+	return publishedMeta{s, s.storage.meta}
+}
+
+func (s *system) resetRequest(meta *metastore.Store) reset.Request {
+	return reset.Request{SystemDisk: s.storage.disk(), Meta: meta, Progress: func(text string) { s.log("reset: %s", text) }}
+}
+
+// wipeRequest is what a client's request means here. Without any name, the whole system disk goes.
+func (s *system) wipeRequest(r *machine.ResetRequest) reset.Request {
+	request := s.resetRequest(s.storage.meta)
+	for _, partition := range r.SystemPartitionsToWipe {
+		if partition.Wipe {
+			request.Partitions = append(request.Partitions, partition.Label)
+		}
+	}
+	request.Disks = r.UserDisksToWipe
+	request.WholeDisk = len(r.SystemPartitionsToWipe) == 0 && r.Mode != machine.ResetRequest_USER_DISKS
+	return request
+}
+
+// checkReset refuses what could not be carried out, before the machine goes down for it.
+func (s *system) checkReset(r *machine.ResetRequest) error {
+	refuse := func(format string, values ...any) error {
+		return status.Error(codes.FailedPrecondition, fmt.Sprintf(format, values...))
+	}
+	request := s.wipeRequest(r)
+	if request.SystemDisk == "" && (request.WholeDisk || len(request.Partitions) > 0) {
+		return refuse("this machine is not installed: there is no system disk to wipe")
+	}
+	for _, label := range request.Partitions {
+		if !slices.Contains([]string{disks.LabelState, disks.LabelEphemeral, disks.LabelMeta}, label) {
+			return refuse("partition %q: expected STATE, EPHEMERAL or META", label)
+		}
+	}
+	if !request.WholeDisk && len(request.Partitions) == 0 && len(request.Disks) == 0 {
+		return refuse("the request names nothing to wipe")
+	}
+	all, err := disks.List("/sys")
+	if err != nil {
+		return err
+	}
+	for _, name := range request.Disks {
+		found := slices.IndexFunc(all, func(d disks.Disk) bool { return d.DevPath == name || slices.Contains(d.Symlinks, name) })
+		switch {
+		case found < 0:
+			return refuse("disk %q does not exist", name)
+		case all[found].ReadOnly:
+			return refuse("disk %q is read-only", name)
+		case all[found].DevPath == request.SystemDisk:
+			return refuse("disk %q is the system disk", name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dhcp6
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/insomniacslk/dhcp/dhcpv6"
+	"github.com/insomniacslk/dhcp/dhcpv6/nclient6"
+
+	"dodeka/userland/internal/lease"
+)
+
+const (
+	tryTimeout = time.Second // for the first try of a message; each further one waits twice as long
+	tries      = 4
+)
+
+// OpenLink returns a function for Client.Open that works on one link of this machine. It fails while the link has no
+// link-local address that is ready, which takes about two seconds after the link came up.
+func OpenLink(link string, mac net.HardwareAddr) func() (Exchanger, error) {
+	return func() (Exchanger, error) {
+		conn, err := nclient6.NewIPv6UDPConn(link, dhcpv6.DefaultClientPort)
+		if err != nil {
+			return nil, err
+		}
+		client, err := nclient6.NewWithConn(guarded{conn}, mac, nclient6.WithTimeout(tryTimeout), nclient6.WithRetry(tries))
+		if err != nil {
+			_ = conn.Close()
+			return nil, err
+		}
+		return toAll{client}, nil
+	}
+}
+
+// toAll sends what names no destination to all servers of the link.
+type toAll struct{ *nclient6.Client }
+
+// SendAndRead sends to ff02::1:2 unless it is told otherwise.
+func (t toAll) SendAndRead(ctx context.Context, dest *net.UDPAddr, m *dhcpv6.Message, match nclient6.Matcher) (*dhcpv6.Message, error) {
+	if dest == nil {
+		dest = nclient6.AllDHCPRelayAgentsAndServers
+	}
+	return t.Client.SendAndRead(ctx, dest, m, match)
+}
+
+// guarded drops packets that the client's decoder does not survive: it decodes in a goroutine of its own, where a panic
+// would end PID 1.
+type guarded struct{ net.PacketConn }
+
+// ReadFrom returns the next packet that decodes.
+func (g guarded) ReadFrom(b []byte) (int, net.Addr, error) {
+	for {
+		n, from, err := g.PacketConn.ReadFrom(b)
+		if err != nil {
+			return n, from, err
+		}
+		if _, err := Decode(b[:n]); !errors.Is(err, lease.ErrDamaged) {
+			return n, from, nil
+		}
+	}
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package disks
+
+import (
+	"os"
+
+	"dodeka/userland/internal/blockdevice"
+	"dodeka/userland/internal/partition"
+	"dodeka/userland/internal/probe"
+)
+
+// Inventory is everything about the disks at one moment.
+type Inventory struct {
+	Disks   []Disk
+	Boot    string // name of the disk that was booted from; empty: none
+	System  string // name of the disk that the system is installed on; empty: none
+	Volumes []Volume
+	Mounted map[string]string // device number ("8:1") -> mount point
+}
+
+// Volume is what a disk or partition holds.
+type Volume struct {
+	Disk      Disk
+	Partition *Partition // nil: the whole disk
+	Entry     *partition.Partition
+	Found     probe.Finding // without a name: nothing known
+}
+
+// Take reads sysfs below sys and /proc/self/mountinfo below proc, and probes the devices unless probing is refused.
+func Take(sys, proc string, probing bool) (Inventory, error) {
+	all, err := List(sys)
+	if err != nil {
+		return Inventory{}, err
+	}
+	text, err := os.ReadFile(proc + "/self/mountinfo")
+	if err != nil {
+		return Inventory{}, err
+	}
+	inventory := Inventory{Disks: all, Mounted: mountPoints(string(text))}
+	if boot, ok := Boot(all, string(text)); ok {
+		inventory.Boot = boot.Name
+	}
+	if system, ok := System(all, inventory.Boot); ok {
+		inventory.System = system.Name
+	}
+	if probing {
+		for _, d := range all {
+			inventory.Volumes = append(inventory.Volumes, volumesOf(d)...)
+		}
+	}
+	return inventory, nil
+}
+
+// Disk returns the one with a name.
+func (i Inventory) Disk(name string) (Disk, bool) {
+	for _, d := range i.Disks {
+		if d.Name == name && name != "" {
+			return d, true
+		}
+	}
+	return Disk{}, false
+}
+
+// volumesOf leaves out devices that cannot be read: a drive without a medium, a disk that fails.
+func volumesOf(d Disk) []Volume {
+	device, err := blockdevice.Open(d.DevPath)
+	if err != nil {
+		return nil
+	}
+	defer device.Close()
+	whole := Volume{Disk: d, Found: first(device)}
+	volumes := []Volume{whole}
+	table, _ := partition.Read(device)
+	for _, p := range d.Partitions {
+		v := Volume{Disk: d, Partition: &p}
+		if table != nil {
+			for _, entry := range table.Partitions {
+				if entry.Number == p.Index {
+					v.Entry = &entry
+				}
+			}
+		}
+		if opened, err := blockdevice.Open(p.DevPath); err == nil {
+			v.Found = first(opened)
+			_ = opened.Close()
+		}
+		volumes = append(volumes, v)
+	}
+	return volumes
+}
+
+func first(device *blockdevice.Device) probe.Finding {
+	found, err := probe.Identify(device, device.Size())
+	if err != nil || len(found) == 0 {
+		return probe.Finding{}
+	}
+	return found[0]
+}
