@@ -157,8 +157,9 @@ async function moduleFolder(
 ): Promise<{ readonly dir: string; readonly names: readonly string[] }> {
   for (const cache of moduleCaches) {
     const dir = join(cache, `${escapeModule(path)}@${escapeModule(version)}`);
-    const names = await readdir(dir).catch(() => []);
-    if (names.length > 0) return { dir, names };
+    // A module may have a folder of licences beside the file with its own.
+    const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
+    if (entries.length > 0) return { dir, names: entries.filter((e) => e.isFile()).map((e) => e.name) };
   }
   return { dir: "", names: [] };
 }

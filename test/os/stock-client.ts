@@ -10,8 +10,10 @@ export interface ClientResult {
 }
 
 export interface ClientOptions {
-  /** Ends the process after so many milliseconds: how a stream that never ends is read. */
+  /** Kills the process after so many milliseconds. */
   readonly timeoutMs?: number;
+  /** Ends the process once its output matches: how a stream that never ends is read. */
+  readonly until?: RegExp;
   readonly input?: string;
 }
 
@@ -22,12 +24,12 @@ export interface StockClient {
   readonly ok: (args: readonly string[], options?: ClientOptions) => Promise<string>;
 }
 
-const DEADLINE_MS = 60_000;
+const DEADLINE_MS = 120_000;
 
 /** A client whose files lie in `home`. `common` precedes every command's arguments. */
 export function stockClient(program: string, home: string, common: readonly string[] = []): StockClient {
   const run = async (args: readonly string[], options: ClientOptions = {}): Promise<ClientResult> => {
-    const child = await execa(program, [...args, ...common], {
+    const running = execa(program, [...args, ...common], {
       cwd: home,
       extendEnv: false,
       env: { HOME: home, TALOSCONFIG: join(home, "no-talosconfig") },
@@ -36,6 +38,12 @@ export function stockClient(program: string, home: string, common: readonly stri
       stripFinalNewline: false,
       ...(options.input === undefined ? { stdin: "ignore" } : { input: options.input }),
     });
+    let seen = "";
+    running.stdout.on("data", (chunk: Buffer) => {
+      seen += chunk.toString("utf8");
+      if (options.until?.test(seen) === true) running.kill("SIGTERM");
+    });
+    const child = await running;
     return { exitCode: child.exitCode ?? 128, stdout: child.stdout, stderr: child.stderr };
   };
   const ok = async (args: readonly string[], options?: ClientOptions): Promise<string> => {

@@ -268,5 +268,5 @@ require (
 
 replace github.com/mdlayher/ethtool => github.com/siderolabs/ethtool v0.4.0-sidero
 
-// The registry lacks v3.6.12; only "bootstrap --recover-from" uses it.
+// The public proxy lacks v3.6.12; only "bootstrap --recover-from" uses it.
 replace go.etcd.io/etcd/etcdutl/v3 => go.etcd.io/etcd/etcdutl/v3 v3.6.10

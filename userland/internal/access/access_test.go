@@ -3,19 +3,11 @@
 package access
 
 import (
-	"context"
 	"slices"
 	"testing"
 
-	"github.com/cosi-project/runtime/pkg/state"
-	"github.com/siderolabs/talos/pkg/machinery/resources/network"
-	"github.com/siderolabs/talos/pkg/machinery/resources/secrets"
 	"github.com/siderolabs/talos/pkg/machinery/role"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
-
-	"dodeka/userland/internal/osstate"
 )
 
 func TestIdentityOf(t *testing.T) {
@@ -78,40 +70,6 @@ func TestMayCall(t *testing.T) {
 	for _, tc := range tests {
 		if got := mayCall(tc.who, tc.method); got != tc.want {
 			t.Errorf("%v %q %s: got %t", tc.who.Roles.Strings(), tc.who.Self, tc.method, got)
-		}
-	}
-}
-
-func TestFilter(t *testing.T) {
-	resources, err := osstate.New(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	rule := Filter(resources.State)
-	reader, admin := Identity{Roles: role.MakeSet(role.Reader)}, Identity{Roles: admins}
-	hostname := state.Access{ResourceNamespace: network.NamespaceName, ResourceType: network.HostnameStatusType}
-	secret := state.Access{ResourceNamespace: secrets.NamespaceName, ResourceType: secrets.APIType}
-	tests := []struct {
-		name   string
-		who    Identity
-		wanted state.Access
-		want   codes.Code
-	}{
-		{"reader reads", reader, hostname, codes.OK},
-		{"reader and a secret", reader, secret, codes.PermissionDenied},
-		{"administrator and a secret", admin, secret, codes.OK},
-		{"administrator writes", admin, state.Access{ResourceType: network.HostnameStatusType, Verb: state.Update}, codes.PermissionDenied},
-		{"unknown type", admin, state.Access{ResourceNamespace: network.NamespaceName, ResourceType: "X"}, codes.PermissionDenied},
-		{"unknown namespace", admin, state.Access{ResourceNamespace: "x", ResourceType: network.HostnameStatusType}, codes.PermissionDenied},
-		{"apid and its secret", Identity{Self: APID}, secret, codes.OK},
-		{"apid and another secret", Identity{Self: APID}, state.Access{ResourceType: secrets.OSRootType}, codes.PermissionDenied},
-		{"trustd and its secret", Identity{Self: Trustd}, state.Access{ResourceType: secrets.OSRootType}, codes.OK},
-		{"a component writes", Identity{Self: APID}, state.Access{ResourceType: secrets.APIType, Verb: state.Destroy}, codes.PermissionDenied},
-	}
-	for _, tc := range tests {
-		err := rule(WithIdentity(context.Background(), tc.who), tc.wanted)
-		if status.Code(err) != tc.want {
-			t.Errorf("%s: got %v, want %v", tc.name, err, tc.want)
 		}
 	}
 }

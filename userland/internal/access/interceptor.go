@@ -14,7 +14,7 @@ import (
 // ErrNotAuthorized is the answer to a caller whose roles do not allow what was asked.
 var ErrNotAuthorized = status.Error(codes.PermissionDenied, "not authorized")
 
-// selfMethods is what a component may call for itself; which resources is decided by Filter.
+// selfMethods is what a component may call for itself; which resources is decided where they are served.
 var selfMethods = []string{"/cosi.resource.State/Get", "/cosi.resource.State/List", "/cosi.resource.State/Watch"}
 
 // authorize returns the context of a call that may go on.

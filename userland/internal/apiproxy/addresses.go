@@ -3,13 +3,11 @@
 package apiproxy
 
 import (
-	"context"
 	"net/netip"
+	"strings"
 	"sync"
 
-	"github.com/cosi-project/runtime/pkg/resource"
-	"github.com/cosi-project/runtime/pkg/state"
-	"github.com/siderolabs/talos/pkg/machinery/resources/network"
+	"github.com/siderolabs/talos/pkg/machinery/api/resource/definitions/network"
 )
 
 // addresses knows under which names this machine is called.
@@ -19,46 +17,18 @@ type addresses struct {
 	names map[string]bool
 }
 
-// follow takes over what the network reports until ctx ends.
-func (a *addresses) follow(ctx context.Context, resources state.State) error {
-	events := make(chan state.Event)
-	for _, wanted := range []*resource.Metadata{
-		network.NewNodeAddress(network.NamespaceName, network.NodeAddressCurrentID).Metadata(),
-		network.NewHostnameStatus(network.NamespaceName, network.HostnameID).Metadata(),
-	} {
-		if err := resources.Watch(ctx, wanted, events); err != nil {
-			return err
-		}
-	}
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case event := <-events:
-			if event.Type == state.Errored {
-				return event.Error
-			}
-			a.take(event)
-		}
-	}
-}
-
-func (a *addresses) take(event state.Event) {
-	if event.Type != state.Created && event.Type != state.Updated {
-		return
-	}
+func (a *addresses) setAddresses(spec *network.NodeAddressSpec) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	switch r := event.Resource.(type) {
-	case *network.NodeAddress:
-		a.ips = map[netip.Addr]bool{}
-		for _, prefix := range r.TypedSpec().Addresses {
-			a.ips[prefix.Addr().Unmap()] = true
-		}
-	case *network.HostnameStatus:
-		a.names = map[string]bool{r.TypedSpec().Hostname: true, r.TypedSpec().FQDN(): true}
-		delete(a.names, "")
-	}
+	a.ips = addressesIn(spec)
+}
+
+func (a *addresses) setName(spec *network.HostnameStatusSpec) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	full := strings.TrimSuffix(spec.GetHostname()+"."+spec.GetDomainname(), ".")
+	a.names = map[string]bool{spec.GetHostname(): true, full: true}
+	delete(a.names, "")
 }
 
 // has tells whether a target of a call is this machine.

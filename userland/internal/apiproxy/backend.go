@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/siderolabs/grpc-proxy/proxy"
-	"github.com/siderolabs/talos/pkg/machinery/constants"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
@@ -26,8 +25,10 @@ import (
 // idle closes connections to machines that nobody asks for.
 const idle = 5 * time.Minute
 
-// answerBytes bounds one message from a backend. Ours stay far below; other machines' versions may differ.
-const answerBytes = constants.GRPCMaxMessageSize
+const (
+	apidPort    = 50000
+	answerBytes = 32 << 20 // of one message from a backend, as clients of this API take it
+)
 
 // plainBackend passes answers on as they are. Adding the machine's name is for named.
 type plainBackend struct {
@@ -76,7 +77,7 @@ type remotes struct {
 }
 
 func newRemotes(config func() (*tls.Config, error)) *remotes {
-	return &remotes{tls: config, port: constants.ApidPort, known: map[string]*plainBackend{}}
+	return &remotes{tls: config, port: apidPort, known: map[string]*plainBackend{}}
 }
 
 func (r *remotes) get(target string) (proxy.Backend, error) {

@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/siderolabs/talos/pkg/machinery/resources/secrets"
+	"github.com/siderolabs/talos/pkg/machinery/api/resource/definitions/secrets"
 )
 
 // certificates holds what the watch of the state delivered last. Each new connection uses the newest.

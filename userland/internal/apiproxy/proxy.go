@@ -13,15 +13,12 @@ import (
 	"time"
 
 	cosi "github.com/cosi-project/runtime/api/v1alpha1"
-	"github.com/cosi-project/runtime/pkg/resource"
-	"github.com/cosi-project/runtime/pkg/state"
-	"github.com/cosi-project/runtime/pkg/state/protobuf/client"
-	"github.com/siderolabs/talos/pkg/machinery/resources/runtime"
-	"github.com/siderolabs/talos/pkg/machinery/resources/secrets"
+	"github.com/siderolabs/talos/pkg/machinery/api/resource/definitions/network"
+	"github.com/siderolabs/talos/pkg/machinery/api/resource/definitions/runtime"
+	"github.com/siderolabs/talos/pkg/machinery/api/resource/definitions/secrets"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
-
-	"dodeka/userland/internal/access"
+	"google.golang.org/protobuf/proto"
 )
 
 // Options of Run.
@@ -41,26 +38,16 @@ func Run(ctx context.Context, options Options) error {
 		return fmt.Errorf("machine API socket: %w", err)
 	}
 	defer local.conn.Close()
-	resources, closeState, err := openState(options.Socket)
+	// Resources are read as apid itself, on a connection that serves no caller.
+	own, err := grpc.NewClient("unix:"+options.Socket, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy())
 	if err != nil {
-		return err
+		return fmt.Errorf("machine API socket: %w", err)
 	}
-	defer closeState()
+	defer own.Close()
 	p := &proxyServer{options: options, local: local, ctx: ctx}
 	p.remotes = newRemotes(p.certificates.clientConfig)
 	defer p.stop()
-	failed := make(chan error, 1)
-	go func() { failed <- p.addresses.follow(access.AsComponent(ctx, access.APID), resources) }()
-	return p.follow(ctx, resources, failed)
-}
-
-// openState reads resources as apid itself, on a connection that serves no caller.
-func openState(socket string) (state.State, func() error, error) {
-	conn, err := grpc.NewClient("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy())
-	if err != nil {
-		return nil, nil, fmt.Errorf("state socket: %w", err)
-	}
-	return state.WrapCore(client.NewAdapter(cosi.NewStateClient(conn))), conn.Close, nil
+	return p.follow(ctx, cosi.NewStateClient(own))
 }
 
 // proxyServer is what a change of settings or certificates acts on. Only follow changes it.
@@ -76,61 +63,84 @@ type proxyServer struct {
 	server       *grpc.Server
 }
 
-func (p *proxyServer) follow(ctx context.Context, resources state.State, failed <-chan error) error {
-	events := make(chan state.Event)
-	self := access.AsComponent(ctx, access.APID)
-	for _, wanted := range []*resource.Metadata{secrets.NewAPI().Metadata(), runtime.NewAPIServiceConfig().Metadata()} {
-		if err := resources.Watch(self, wanted, events); err != nil {
-			return fmt.Errorf("watch %s: %w", wanted.Type(), err)
-		}
-	}
+func (p *proxyServer) follow(ctx context.Context, client cosi.StateClient) error {
+	changes, ended := make(chan change), make(chan error, 1)
+	go func() { ended <- watch(ctx, client, changes) }()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-failed:
-			if err != nil {
-				return fmt.Errorf("watch addresses: %w", err)
+		case err := <-ended:
+			if ctx.Err() != nil {
+				return nil
 			}
-			return nil
-		case event := <-events:
-			if event.Type == state.Errored {
-				return fmt.Errorf("watch: %w", event.Error)
-			}
-			if err := p.take(event); err != nil {
+			return err
+		case c := <-changes:
+			if err := p.take(c); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// take acts on one change. A certificate that cannot be used is reported and the one before stays.
-func (p *proxyServer) take(event state.Event) error {
-	if event.Type == state.Destroyed {
-		if event.Resource.Metadata().Type() == runtime.APIServiceConfigType {
-			p.config = nil
-			p.stop()
+// take acts on one change.
+func (p *proxyServer) take(c change) error {
+	switch c.kind {
+	case certificatesType:
+		return p.takeCertificates(c)
+	case settingsType:
+		return p.takeSettings(c)
+	case addressesType:
+		spec := &network.NodeAddressSpec{}
+		there, err := c.decode(spec)
+		if there {
+			p.addresses.setAddresses(spec)
 		}
+		return err
+	case hostnameType:
+		spec := &network.HostnameStatusSpec{}
+		there, err := c.decode(spec)
+		if there {
+			p.addresses.setName(spec)
+		}
+		return err
+	}
+	return nil
+}
+
+// takeCertificates keeps those before when new ones cannot be used.
+func (p *proxyServer) takeCertificates(c change) error {
+	spec := &secrets.APICertsSpec{}
+	if there, err := c.decode(spec); !there {
+		return err
+	}
+	if err := p.certificates.update(spec); err != nil {
+		p.options.Log("certificates are not used: %v", err)
 		return nil
 	}
-	if event.Type != state.Created && event.Type != state.Updated {
+	p.ready = true
+	p.remotes.close()
+	return p.startIfReady()
+}
+
+func (p *proxyServer) takeSettings(c change) error {
+	spec := &runtime.APIServiceConfigSpec{}
+	there, err := c.decode(spec)
+	if err != nil {
+		return err
+	}
+	if there && p.config != nil && proto.Equal(p.config, spec) {
 		return nil
 	}
-	switch r := event.Resource.(type) {
-	case *secrets.API:
-		if err := p.certificates.update(r.TypedSpec()); err != nil {
-			p.options.Log("certificates are not used: %v", err)
-			return nil
-		}
-		p.ready = true
-		p.remotes.close()
-	case *runtime.APIServiceConfig:
-		if p.config != nil && *p.config == *r.TypedSpec() {
-			return nil
-		}
-		p.config = r.TypedSpec()
-		p.stop()
+	p.stop()
+	p.config = nil
+	if there {
+		p.config = spec
 	}
+	return p.startIfReady()
+}
+
+func (p *proxyServer) startIfReady() error {
 	if p.config == nil || !p.ready || p.server != nil {
 		return nil
 	}

@@ -11,6 +11,9 @@ import (
 
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
 	"go.yaml.in/yaml/v4"
+
+	"dodeka/userland/internal/blockdevice"
+	"dodeka/userland/internal/partition"
 )
 
 // fakeSys makes a sysfs of three disks and a CD drive: a virtio disk with the system, an NVMe, a USB stick.
@@ -130,6 +133,29 @@ func TestBootAndSystem(t *testing.T) {
 	}
 	if d, _ := System(append(all, twin), "vdb"); d.Name != "vdb" {
 		t.Errorf("%q was taken instead of the booted one", d.Name)
+	}
+}
+
+func TestLabelsComeFromTheDisk(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "disk")
+	write(t, path, "")
+	if err := os.Truncate(path, 64<<20); err != nil {
+		t.Fatal(err)
+	}
+	device, err := blockdevice.OpenWritable(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer device.Close()
+	table, _ := partition.New(partition.NewGUID(), device.Size(), 512)
+	entry, err := table.Add("STATE", partition.TypeLinuxData, 1<<20)
+	if err != nil || table.Write(device) != nil {
+		t.Fatal(err)
+	}
+	d := Disk{DevPath: path, Partitions: []Partition{{Index: 1, Offset: uint64(table.Offset(entry))}, {Index: 2, Offset: 5}}}
+	readLabels(d)
+	if d.Partitions[0].Label != "STATE" || d.Partitions[1].Label != "" {
+		t.Errorf("got %+v", d.Partitions)
 	}
 }
 

@@ -37,6 +37,9 @@ func Take(sys, proc string, probing bool) (Inventory, error) {
 	if err != nil {
 		return Inventory{}, err
 	}
+	for _, d := range all {
+		readLabels(d)
+	}
 	inventory := Inventory{Disks: all, Mounted: mountPoints(string(text))}
 	if boot, ok := Boot(all, string(text)); ok {
 		inventory.Boot = boot.Name
@@ -60,6 +63,30 @@ func (i Inventory) Disk(name string) (Disk, bool) {
 		}
 	}
 	return Disk{}, false
+}
+
+// readLabels takes them from the table on the disk: the kernel does not know the names of partitions that were announced
+// to it one by one, as those made since the boot.
+func readLabels(d Disk) {
+	if d.CDROM || len(d.Partitions) == 0 {
+		return
+	}
+	device, err := blockdevice.Open(d.DevPath)
+	if err != nil {
+		return
+	}
+	defer device.Close()
+	table, err := partition.Read(device)
+	if err != nil {
+		return
+	}
+	for _, entry := range table.Partitions {
+		for i, p := range d.Partitions {
+			if p.Index == entry.Number && p.Offset == uint64(table.Offset(entry)) {
+				d.Partitions[i].Label = entry.Name
+			}
+		}
+	}
 }
 
 // volumesOf leaves out devices that cannot be read: a drive without a medium, a disk that fails.

@@ -67,7 +67,7 @@ func New(parts Parts) *grpc.Server {
 	storage.RegisterStorageServiceServer(server, a)
 	timeapi.RegisterTimeServiceServer(server, a)
 	inspect.RegisterInspectServiceServer(server, a)
-	filtered := state.WrapCore(state.Filter(parts.State, access.Filter(parts.State)))
+	filtered := state.WrapCore(state.Filter(parts.State, visible(parts.State)))
 	cosi.RegisterStateServer(server, cosiserver.NewState(filtered))
 	return server
 }

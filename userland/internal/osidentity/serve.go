@@ -129,7 +129,7 @@ func rootOf(cfg machineconfig.Config) (*secrets.OSRootSpec, error) {
 func (c *Controller) issueAll(ctx context.Context, now time.Time, root *secrets.OSRootSpec, cfg machineconfig.Config, sans *secrets.CertSANSpec) error {
 	want := leaf{name: sans.FQDN, use: stdx509.ExtKeyUsageServerAuth, sans: sans}
 	if len(root.IssuingCA.Key) == 0 {
-		server, err := c.askFor(ctx, now, root, cfg, want)
+		server, err := c.askFor(ctx, root, cfg, want)
 		if err != nil {
 			return err
 		}

@@ -102,7 +102,7 @@ func files(pairs ...string) fstest.MapFS {
 }
 
 // quick has the delays of a test.
-var quick = Fetcher{Timeout: 2 * time.Second, FirstDelay: time.Millisecond, MaxDelay: 5 * time.Millisecond}
+var quick = Fetcher{Timeout: 30 * time.Second, FirstDelay: time.Millisecond, MaxDelay: 5 * time.Millisecond}
 
 func b64(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
 

@@ -48,7 +48,7 @@ func read(t *testing.T, s subject, timeout time.Duration) (Metadata, error) {
 
 // TestReaders puts each platform before each behaviour of its service.
 func TestReaders(t *testing.T) {
-	const long, short = 20 * time.Second, 300 * time.Millisecond
+	const long, short = 90 * time.Second, 300 * time.Millisecond
 	elsewhere := &service{answers: map[string]string{}}
 	elsewhereURL := start(t, elsewhere)
 	behaviours := []struct {

@@ -92,12 +92,14 @@ type openstackNetwork struct {
 		VLAN     uint16   `json:"vlan_id"`
 		Parent   string   `json:"vlan_link"`
 	}
-	Networks []struct {
-		Link, Type, Netmask, Gateway string
-		Address                      string `json:"ip_address"`
-		Routes                       []struct{ Network, Netmask, Gateway string }
-	}
+	Networks []openstackSubnet
 	Services []struct{ Type, Address string }
+}
+
+type openstackSubnet struct {
+	Link, Type, Netmask, Gateway string
+	Address                      string `json:"ip_address"`
+	Routes                       []struct{ Network, Netmask, Gateway string }
 }
 
 func (n *netspec) decodeOpenstack(data []byte) error {
@@ -128,18 +130,8 @@ func (n *netspec) decodeOpenstack(data []byte) error {
 		default: // ipv6_slaac and ipv6_dhcpv6-stateless: the kernel does it
 			continue
 		}
-		if err := n.address(link, subnet.Address, subnet.Netmask); err != nil {
+		if err := n.openstackSubnet(link, subnet); err != nil {
 			return fmt.Errorf("networks[%d]: %w", i, err)
-		}
-		if subnet.Gateway != "" {
-			if err := n.route(link, "", "", subnet.Gateway, 0); err != nil {
-				return fmt.Errorf("networks[%d]: %w", i, err)
-			}
-		}
-		for _, route := range subnet.Routes {
-			if err := n.route(link, route.Network, route.Netmask, route.Gateway, 0); err != nil {
-				return fmt.Errorf("networks[%d]: %w", i, err)
-			}
 		}
 	}
 	for _, service := range whole.Services {
@@ -147,6 +139,23 @@ func (n *netspec) decodeOpenstack(data []byte) error {
 			if err := n.resolvers([]string{service.Address}, nil); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+func (n *netspec) openstackSubnet(link string, subnet openstackSubnet) error {
+	if err := n.address(link, subnet.Address, subnet.Netmask); err != nil {
+		return err
+	}
+	if subnet.Gateway != "" {
+		if err := n.route(link, "", "", subnet.Gateway, 0); err != nil {
+			return err
+		}
+	}
+	for _, route := range subnet.Routes {
+		if err := n.route(link, route.Network, route.Netmask, route.Gateway, 0); err != nil {
+			return err
 		}
 	}
 	return nil

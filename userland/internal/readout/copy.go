@@ -55,6 +55,8 @@ func (w *dataWriter) Write(piece []byte) (int, error) {
 	return len(piece), nil
 }
 
+var errLinkUnread = errors.New("the target of the link cannot be read")
+
 type copier struct {
 	ctx     context.Context
 	archive *tar.Writer
@@ -93,6 +95,9 @@ func (c *copier) add(e *entry) error {
 		header.Typeflag = tar.TypeDir
 		header.Name += "/"
 	case mode&fs.ModeSymlink != 0:
+		if e.link == "" {
+			return c.fault(e, errLinkUnread)
+		}
 		header.Typeflag, header.Linkname = tar.TypeSymlink, e.link
 	default:
 		return nil

@@ -32,7 +32,7 @@ type entry struct {
 	rel   string // from where the walk started; "." for the directory itself
 	depth int    // 0 where the walk started
 	stat  unix.Stat_t
-	link  string // target of a symbolic link
+	link  string // target of a symbolic link; empty when nobody may read it, as those of some processes in /proc
 	err   error  // what was wrong; then only path and rel are set
 
 	start *os.File // handle of what the walk started with
@@ -123,14 +123,13 @@ func (w *walk) descend(e *entry) error {
 func (w *walk) child(parent *entry, dir *os.File, name string) error {
 	e := &entry{path: path.Join(parent.path, name), rel: path.Join(parent.rel, name), depth: parent.depth + 1, dir: dir}
 	err := unix.Fstatat(int(dir.Fd()), name, &e.stat, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT)
-	if err == nil && e.mode()&fs.ModeSymlink != 0 {
-		e.link, err = readLink(dir, name)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		e.err = &fs.PathError{Op: "stat", Path: e.path, Err: err}
+	case e.mode()&fs.ModeSymlink != 0:
+		e.link = readLink(dir, name)
 	}
 	return w.enter(e)
 }
@@ -158,8 +157,11 @@ func readNames(e *entry) ([]string, *os.File, error) {
 	return names, dir, nil
 }
 
-func readLink(dir *os.File, name string) (string, error) {
+func readLink(dir *os.File, name string) string {
 	target := make([]byte, unix.PathMax)
 	n, err := unix.Readlinkat(int(dir.Fd()), name, target)
-	return string(target[:max(n, 0)]), err
+	if err != nil {
+		return ""
+	}
+	return string(target[:n])
 }

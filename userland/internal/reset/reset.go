@@ -23,12 +23,6 @@ import (
 	"dodeka/userland/internal/partition"
 )
 
-const (
-	mib       = 1 << 20
-	edgeBytes = mib       // wiped at both ends of everything
-	allBytes  = 256 * mib // a partition up to this size is overwritten as a whole
-)
-
 // ErrBusy says that a partition is still mounted. The plan is in META: reboot, and Resume finishes it.
 var ErrBusy = errors.New("in use; the reset will be finished at the next boot")
 
@@ -205,27 +199,6 @@ func (r *Request) wipeSection(table *partition.Table, p partition.Partition) err
 	return errors.Join(err, disk.Close())
 }
 
-type discarder interface {
-	Discard(offset, length int64) error
-}
-
-// wipe clears both ends first, flushed, then the rest as far as the device helps.
-func wipe(storage blockdevice.Storage, d discarder) error {
-	size := storage.Size()
-	edge := min(edgeBytes, size)
-	if err := errors.Join(storage.Zero(0, edge), storage.Zero(size-edge, edge), storage.Sync()); err != nil {
-		return err
-	}
-	if d != nil {
-		_ = d.Discard(0, size) // a hint only; many disks cannot
-	}
-	if size <= allBytes {
-		edge = size
-	}
-	// Again, as what was discarded may read as anything.
-	return errors.Join(storage.Zero(0, edge), storage.Zero(size-edge, edge), storage.Sync())
-}
-
 // wipeUserDisk tells nobody when the disk is gone: it cannot be wiped, and it is no reason to keep the machine down.
 func (r *Request) wipeUserDisk(name string) error {
 	all, err := r.ListDisks()
@@ -259,42 +232,6 @@ func (r *Request) wipeSystemDisk() error {
 		return err
 	}
 	return errors.Join(wipeWhole(disk), disk.Close())
-}
-
-func wipeWhole(disk blockdevice.Storage) error {
-	table, _ := partition.Read(disk)
-	if err := partition.Erase(disk); err != nil { // sector 0 first: from here on the disk is an empty one
-		return err
-	}
-	if table != nil {
-		for _, p := range table.Partitions {
-			if err := clearEdges(disk, table, p); err != nil {
-				return err
-			}
-		}
-	}
-	edge := min(edgeBytes, disk.Size())
-	return errors.Join(disk.Zero(0, edge), disk.Zero(disk.Size()-edge, edge), disk.Sync())
-}
-
-// clearPartitions keeps what lay inside from showing up when a later table has a partition at the same place.
-func clearPartitions(disk blockdevice.Storage) error {
-	table, err := partition.Read(disk)
-	if err != nil {
-		return nil // nothing that could be followed
-	}
-	for _, p := range table.Partitions {
-		if err := clearEdges(disk, table, p); err != nil {
-			return err
-		}
-	}
-	return disk.Sync()
-}
-
-func clearEdges(disk blockdevice.Storage, table *partition.Table, p partition.Partition) error {
-	length := min(edgeBytes, table.Bytes(p))
-	end := table.Offset(p) + table.Bytes(p)
-	return errors.Join(disk.Zero(table.Offset(p), length), disk.Zero(end-length, length))
 }
 
 func (r *Request) device(d disks.Disk) string {
