@@ -56,6 +56,7 @@ export function addReproduce(program: Command, context: CommandContext, finish: 
   command.description("build an artifact again from its provenance, and compare");
   command.option("--provenance <file>", "its provenance (default: <file>.provenance.json)");
   command.option("--assemble-only", "take the compiled release from the store: quick, and proves less", false);
+  command.option("--except <step...>", "take the results of these compile steps from the store, such as kubelet");
   command.option("--any-checkout", "go on although sources or locks are not those of the provenance", false);
   command.option("--attest", "sign a statement that the rebuild was equal", false);
   addSigningOptions(command);
@@ -67,12 +68,27 @@ export function addReproduce(program: Command, context: CommandContext, finish: 
           file,
           provenance: values["provenance"] as string | undefined,
           scope: values["assembleOnly"] === true ? "assembly" : "everything",
+          except: exceptedSteps(values),
           anyCheckout: values["anyCheckout"] === true,
           attest: attestOptions(values),
         }),
       ),
     ),
   );
+}
+
+/** A statement that something was rebuilt must not leave a part out. */
+function exceptedSteps(values: Values): readonly string[] {
+  const steps = (values["except"] as readonly string[] | undefined) ?? [];
+  const clash = ["attest", "assembleOnly"].find((name) => values[name] === true);
+  if (steps.length === 0 || clash === undefined) return steps;
+  throw new FactoryError({
+    code: "USAGE",
+    field: "--except",
+    found: `--except with --${clash === "attest" ? "attest" : "assemble-only"}`,
+    expected: "one of the two",
+    fix: "leave one of the options out",
+  });
 }
 
 /** A key without --attest, or the other way round, is a mistake. */

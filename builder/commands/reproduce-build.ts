@@ -17,6 +17,7 @@ import type { Plan } from "../plan/plan.ts";
 import type { Profile } from "../profile/model.ts";
 import { applyOverrides } from "../profile/overrides.ts";
 import { parseProfile } from "../profile/parse.ts";
+import { lendResults } from "../release/lend-results.ts";
 import { packagesOf, readLock } from "../release/lock.ts";
 import type { KernelFlavour } from "../release/manifest.ts";
 import type { CommandContext } from "./context.ts";
@@ -33,6 +34,8 @@ export interface RebuildPlace {
   /** An empty directory for everything else. */
   readonly work: string;
   readonly scope: RebuildScope;
+  /** Steps whose results are taken from the user's store instead of being run again. */
+  readonly except: readonly string[];
 }
 
 export interface Rebuilt {
@@ -64,7 +67,7 @@ export async function rebuild(context: CommandContext, provenance: Provenance, p
 /** An empty store, with the locked packages that the usual one has, each hashed again. */
 async function compileAgain(
   context: CommandContext,
-  { home, work }: RebuildPlace,
+  { home, work, except }: RebuildPlace,
   provenance: Provenance,
 ): Promise<Store> {
   const store = await openStore(join(work, "store"));
@@ -75,9 +78,21 @@ async function compileAgain(
   await asStep(context, "take over downloads by digest", async () => {
     for (const digest of packages) await adoptBlob(store, home, digest);
   });
+  const lent = await lendResults(home, store, except);
+  for (const step of except) if (!lent.has(step)) throw nothingToLend(step);
   const settings = { ...context.settings, storeDir: store.dir };
   await runReleaseBuild({ ...context, settings }, { kernel: { flavour, modules: false }, ifMissing: false });
   return store;
+}
+
+function nothingToLend(step: string): FactoryError {
+  return new FactoryError({
+    code: "USAGE",
+    field: "--except",
+    found: step,
+    expected: "a compile step of which the store holds a result, such as kubelet",
+    fix: "leave the option out, or name a step as `dodeka release build` shows it",
+  });
 }
 
 /** Our own kernels say so in their release name; any other is the stock one. The plan's members are unchecked. */

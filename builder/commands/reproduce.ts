@@ -38,6 +38,8 @@ export interface ReproduceOptions {
   /** Undefined: the one beside the file. */
   readonly provenance: string | undefined;
   readonly scope: RebuildScope;
+  /** Steps that are not run again. */
+  readonly except: readonly string[];
   /** Goes on with sources other than those that the provenance names. */
   readonly anyCheckout: boolean;
   /** Undefined: nothing is attested. */
@@ -47,6 +49,7 @@ export interface ReproduceOptions {
 interface Verdict {
   readonly equal: boolean;
   readonly scope: RebuildScope;
+  readonly except: readonly string[];
   readonly file: string;
   readonly digests: { readonly file: Sha256; readonly rebuilt: Sha256; readonly promised: Sha256 };
   /** Parts and members of the plan that came out otherwise than the provenance says. */
@@ -56,14 +59,14 @@ interface Verdict {
 }
 
 export async function runReproduce(context: CommandContext, options: ReproduceOptions): CommandResult {
-  const { file, scope } = options;
+  const { file, scope, except } = options;
   const { provenance, digest: provenanceDigest } = await loadProvenance(options);
   const checkout = { sources: await findSources(), node: process.versions.node, dodeka: context.version };
   if (!options.anyCheckout) requireSameCheckout(provenance, checkout);
   const signer = options.attest === undefined ? undefined : await openSigner(context, options.attest);
   const { digest } = await asStep(context, `hash ${basename(file)}`, () => streamArtifact(file, false));
   return inWorkFolder(context, async (work) => {
-    const rebuilt = await rebuild(context, provenance, { home: await contextStore(context), work, scope });
+    const rebuilt = await rebuild(context, provenance, { home: await contextStore(context), work, scope, except });
     const verdict = await compare(options, provenance, digest, rebuilt);
     context.print(renderVerdict(verdict), verdict);
     if (!verdict.equal) return 1;
@@ -108,7 +111,7 @@ async function inWorkFolder<T>(context: CommandContext, use: (work: string) => P
 }
 
 async function compare(
-  { file, scope }: ReproduceOptions,
+  { file, scope, except }: ReproduceOptions,
   provenance: Provenance,
   digest: Sha256,
   rebuilt: Rebuilt,
@@ -121,6 +124,7 @@ async function compare(
   return {
     equal: rebuilt.digest === digest && digest === promised,
     scope,
+    except,
     file: basename(file),
     digests: { file: digest, rebuilt: rebuilt.digest, promised },
     inputs: differingInputs(provenance, rebuilt),
@@ -143,8 +147,9 @@ function differingInputs(provenance: Provenance, { release, plan }: Rebuilt): re
 
 const MAX_LINES = 50;
 
-function renderVerdict({ equal, scope, file, digests, inputs, difference }: Verdict): string {
-  const what = scope === "everything" ? "compiled and assembled in an empty store" : "assembled from the release";
+function renderVerdict({ equal, scope, except, file, digests, inputs, difference }: Verdict): string {
+  const compiled = `compiled${except.length === 0 ? "" : ` except ${except.join(", ")}`} and assembled in an empty store`;
+  const what = scope === "everything" ? compiled : "assembled from the release";
   if (equal) return `equal: ${file} sha256:${digests.file}, ${what}\n`;
   const lines = [
     `differs: ${file}, ${what}`,

@@ -117,6 +117,17 @@ async function readResult(store: Store, digest: Sha256): Promise<Tree | undefine
   return outputs;
 }
 
+/** The step that a result is of and the blobs that it names; undefined for a file that is no result. */
+export function readResultText(
+  text: string,
+): { readonly action: string; readonly digests: readonly Sha256[] } | undefined {
+  const outputs = parseResult(text);
+  if (outputs === undefined) return undefined;
+  const { action } = JSON.parse(text) as { action?: unknown };
+  const digests = Object.values(outputs).flatMap((node) => (node.kind === "file" ? [node.blob.digest] : []));
+  return typeof action === "string" ? { action, digests } : undefined;
+}
+
 /** Undefined for a file that was cut short or is of another format: the step makes it anew. */
 function parseResult(text: string): Tree | undefined {
   try {

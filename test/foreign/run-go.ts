@@ -7,7 +7,7 @@ import { existingFiles } from "../../builder/host/existing-files.ts";
 import { runInSandbox } from "../../builder/host/sandbox.ts";
 import { readSettings } from "../../builder/host/settings.ts";
 import { openStore } from "../../builder/host/store.ts";
-import { GO_ENV, GO_PROGRAM } from "../../builder/release/userland.ts";
+import { GO_ENV, GO_PROGRAM } from "../../builder/release/go-toolchain.ts";
 import type { JudgeResult } from "./judge.ts";
 import { openBox } from "./judge.ts";
 

@@ -12,6 +12,8 @@ import {
   mkdtempSync,
   readFileSync,
   readdirSync,
+  renameSync,
+  statSync,
   statfsSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,6 +22,8 @@ import { removeTree } from "../../builder/host/remove-tree.ts";
 import { readSettings } from "../../builder/host/settings.ts";
 import { blobPath, openStore } from "../../builder/host/store.ts";
 import { packagesOf, readLock } from "../../builder/release/lock.ts";
+import { lendResults } from "../../builder/release/lend-results.ts";
+import { USERLAND_MODULES } from "../../builder/release/userland-table.ts";
 import { ROOT, trackedFiles } from "../structure/tracked-files.ts";
 
 export interface SecondHome {
@@ -35,7 +39,11 @@ const TMPFS = "/dev/shm"; // lists a folder's files newest first, where ext4 goe
 const NEEDED_BYTES = 4 * 1024 ** 3;
 const OTHER_USER = 12_345;
 
-export async function makeSecondHome(): Promise<SecondHome> {
+/** Steps that compile upstream's programs. They take most of a build's time and change only with their versions. */
+export const UPSTREAM_STEPS: readonly string[] = USERLAND_MODULES.flatMap((m) => (m.kind === "own" ? [] : [m.folder]));
+
+/** The results of the steps `lent` are taken over from the first place; everything else is made there. */
+export async function makeSecondHome(lent: readonly string[]): Promise<SecondHome> {
   const base = mkdtempSync(join(roomyFolder(), "a-rather-longer-name-than-the-first-"));
   const user = process.getuid?.() === 0 ? OTHER_USER : undefined;
   const home = {
@@ -46,7 +54,7 @@ export async function makeSecondHome(): Promise<SecondHome> {
     home: join(base, "home"),
   };
   try {
-    await furnish(home);
+    await furnish(home, lent);
     return home;
   } catch (error) {
     await removeTree(base);
@@ -54,7 +62,7 @@ export async function makeSecondHome(): Promise<SecondHome> {
   }
 }
 
-async function furnish({ base, checkout, storeDir, home, user }: SecondHome): Promise<void> {
+async function furnish({ base, checkout, storeDir, home, user }: SecondHome, lent: readonly string[]): Promise<void> {
   for (const dir of [checkout, storeDir, home]) mkdirSync(dir);
   for (const path of shuffled(trackedFiles())) {
     mkdirSync(join(checkout, dirname(path)), { recursive: true });
@@ -62,6 +70,8 @@ async function furnish({ base, checkout, storeDir, home, user }: SecondHome): Pr
   }
   copyRuntimePackages(checkout);
   await copyDownloads(storeDir);
+  await lendResults(await openStore(readSettings().storeDir), await openStore(storeDir), lent);
+  unlinkFromFirst(join(storeDir, "blobs"));
   chmodSync(base, 0o755);
   if (user !== undefined) giveTo(base, user);
 }
@@ -103,6 +113,16 @@ async function copyDownloads(storeDir: string): Promise<void> {
   }
   for (const name of readdirSync(join(from.dir, "cache")).filter((n) => n.startsWith("gomod-"))) {
     cpSync(join(from.dir, "cache", name), join(to.dir, "cache", name), { recursive: true });
+  }
+}
+
+/** What was taken over as a hard link becomes a file of its own: it is about to get another owner. */
+function unlinkFromFirst(dir: string): void {
+  for (const entry of readdirSync(dir, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (!entry.isFile() || statSync(path).nlink === 1) continue;
+    copyFileSync(path, `${path}.own`);
+    renameSync(`${path}.own`, path);
   }
 }
 
