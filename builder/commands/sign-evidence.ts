@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The producers of provenance and signatures: what `build` writes beside each artifact after its SBOMs.
-import { statementBytes } from "../evidence/attest.ts";
-import { renderBundle, signArtifact, signStatement } from "../evidence/bundle.ts";
-import type { Signer } from "../evidence/bundle.ts";
+import type { Signer } from "../evidence/signer.ts";
 import { SIGNATURE_SUFFIX, STATEMENT_KINDS, attestationSuffix, documentSuffix } from "../evidence/kinds.ts";
 import { provenanceStatement } from "../evidence/provenance.ts";
 import type { Subject } from "../evidence/statement.ts";
@@ -33,6 +31,9 @@ export async function makeSignature(
   documents: ReadonlyMap<string, Uint8Array>,
   signer: Signer,
 ): Promise<string | undefined> {
+  // Loaded only when something is signed: sigstore's libraries take longer to load than an SBOM to write.
+  const { renderBundle, signArtifact, signStatement } = await import("../evidence/bundle.ts");
+  const { statementBytes } = await import("../evidence/attest.ts");
   if (suffix === SIGNATURE_SUFFIX) return renderBundle(await signArtifact(subject.digest, signer));
   const kind = STATEMENT_KINDS.find((known) => attestationSuffix(known) === suffix);
   const document = kind === undefined ? undefined : documents.get(documentSuffix(kind));

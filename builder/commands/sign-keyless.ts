@@ -6,7 +6,7 @@ import { createPrivateKey, generateKeyPairSync } from "node:crypto";
 import { FulcioSigner, RekorWitness, TSAWitness } from "@sigstore/sign";
 import type { Witness } from "@sigstore/sign";
 import { FactoryError } from "../errors.ts";
-import type { Signer } from "../evidence/bundle.ts";
+import type { Signer } from "../evidence/signer.ts";
 import type { KeySource } from "../evidence/key-source.ts";
 import { privateKeySource } from "../evidence/pem-key.ts";
 import { sha256 } from "../layout/digest.ts";

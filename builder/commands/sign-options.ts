@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who signs, as the command line says it: a key file, or an identity that a certificate authority vouches for.
 // Passwords and tokens come from files or the environment, never from argv, where every process of the host sees them.
-import { NO_WITNESS } from "../evidence/bundle.ts";
-import type { Signer } from "../evidence/bundle.ts";
+import { NO_WITNESS } from "../evidence/signer.ts";
+import type { Signer } from "../evidence/signer.ts";
 import { pemKeySource } from "../evidence/pem-key.ts";
 import { readBounded } from "../host/read-bounded.ts";
 import type { CommandContext } from "./context.ts";

@@ -3,7 +3,7 @@
 // images in registries, to which it attaches what it makes.
 import { basename } from "node:path";
 import { FactoryError, FactoryErrors } from "../errors.ts";
-import type { Signer } from "../evidence/bundle.ts";
+import type { Signer } from "../evidence/signer.ts";
 import { checkEvidence, problemsOf } from "../evidence/checks.ts";
 import { EVIDENCE_MAX_BYTES } from "../evidence/json.ts";
 import { SIGNATURE_SUFFIX, STATEMENT_KINDS, attestationSuffix } from "../evidence/kinds.ts";

@@ -4,7 +4,7 @@
 // at all, after its artifact.
 import { rm } from "node:fs/promises";
 import type { BlobSource } from "../encode/read-layout.ts";
-import type { Signer } from "../evidence/bundle.ts";
+import type { Signer } from "../evidence/signer.ts";
 import { replaceFile } from "../host/partial-file.ts";
 import type { Store } from "../host/store.ts";
 import type { Sha256 } from "../layout/digest.ts";

@@ -11,28 +11,13 @@ import type { Sha256 } from "../layout/digest.ts";
 import { sha256 } from "../layout/digest.ts";
 import type { JsonObject } from "./json.ts";
 import { invalidEvidence, isObject, parseJsonObject } from "./json.ts";
-import type { KeySource } from "./key-source.ts";
 import { keyHint } from "./key-source.ts";
+import type { Signer } from "./signer.ts";
 import { PAYLOAD_TYPE } from "./statement.ts";
 
 export type { Bundle } from "@sigstore/bundle";
 
 export const BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";
-
-type Material = Bundle["verificationMaterial"];
-
-/** Who signs: a key that verifiers know, or one that a certificate speaks for. */
-export interface Signer {
-  readonly key: KeySource;
-  /** DER; undefined when verifiers know the key. */
-  readonly certificate: Uint8Array | undefined;
-  /** Log entries and timestamps for a signature; none when there is no witness. */
-  readonly witness: (
-    content: Bundle["content"],
-  ) => Promise<Pick<Material, "tlogEntries" | "timestampVerificationData">>;
-}
-
-export const NO_WITNESS: Signer["witness"] = async () => ({ tlogEntries: [], timestampVerificationData: undefined });
 
 /** Signs an artifact by its digest. */
 export async function signArtifact(digest: Sha256, signer: Signer): Promise<Bundle> {

@@ -15,10 +15,6 @@ const PEM =
 const MAX_SCRYPT_BYTES = 256 << 20; // 128 * N * r; cosign's own need 64 MiB
 const MAX_LANES = 4;
 
-export function isCosignKey(text: string): boolean {
-  return /-----BEGIN ENCRYPTED (SIGSTORE|COSIGN) PRIVATE KEY-----/.test(text);
-}
-
 /** Throws KEY_INVALID: not such a file, other algorithms, parameters beyond the bounds, or a wrong password. */
 export function decryptCosignKey(text: string, name: string, password: string): KeyObject {
   const body = PEM.exec(text)?.[2];

@@ -100,6 +100,7 @@ function endOfString(text: string, start: number): number {
 }
 
 function unescaped(quoted: string): string | undefined {
+  if (!quoted.includes("\\")) return quoted.slice(1, -1);
   try {
     return JSON.parse(quoted) as string;
   } catch {

@@ -3,7 +3,6 @@
 import { constants, createPrivateKey, createPublicKey, privateEncrypt } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import type { Sha256 } from "../layout/digest.ts";
-import { decryptCosignKey, isCosignKey } from "./cosign-key.ts";
 import { signP256Digest } from "./ecdsa-digest.ts";
 import type { KeySource } from "./key-source.ts";
 import { invalidKey, keyAlgorithm } from "./key-source.ts";
@@ -56,7 +55,10 @@ async function readPrivateKey(
   password: () => Promise<string | undefined>,
 ): Promise<KeyObject> {
   const text = boundedText(pem, name);
-  if (isCosignKey(text)) return decryptCosignKey(text, name, await wanted(name, password));
+  if (/-----BEGIN ENCRYPTED (SIGSTORE|COSIGN) PRIVATE KEY-----/.test(text)) {
+    const { decryptCosignKey } = await import("./cosign-key.ts");
+    return decryptCosignKey(text, name, await wanted(name, password));
+  }
   const passphrase = /ENCRYPTED/.test(text) ? await wanted(name, password) : undefined;
   try {
     return createPrivateKey({ key: text, format: "pem", ...(passphrase === undefined ? {} : { passphrase }) });

@@ -130,7 +130,14 @@ function nodeResource({ version, sha512 }: NodeInput): ResourceDescriptor {
   return { name: "node", uri, digest: { sha512 } };
 }
 
+const purls = new WeakMap<PackageInput, string>(); // each artifact of a build names the same hundred packages
+
 /** Spec: package-url.github.io, type "deb". */
-export function debianPurl({ name, version, arch }: PackageInput): string {
-  return new PackageURL("deb", "debian", name, version, { arch, distro: "debian-13" }, undefined).toString();
+export function debianPurl(input: PackageInput): string {
+  const { name, version, arch } = input;
+  const known = purls.get(input);
+  if (known !== undefined) return known;
+  const purl = new PackageURL("deb", "debian", name, version, { arch, distro: "debian-13" }, undefined).toString();
+  purls.set(input, purl);
+  return purl;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SHA-256 names. A digest is 64 lower-case hexadecimal digits; the brand keeps other strings out.
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { FactoryError } from "../errors.ts";
 
 export type Sha256 = string & { readonly __brand: "sha256" };
@@ -12,7 +12,7 @@ export interface BlobRef {
 }
 
 export function sha256(bytes: Uint8Array | string): Sha256 {
-  return createHash("sha256").update(bytes).digest("hex") as Sha256;
+  return hash("sha256", bytes) as Sha256;
 }
 
 export function isSha256(text: string): text is Sha256 {

@@ -33,23 +33,40 @@ async function buildWith(outputDir: string, keyFile: string | undefined): Promis
   report();
 }
 
-/** The same without evidence: plan, write, hash. */
+/** The same steps without evidence: plan, check what is free, write, hash, tell the reporter. */
 async function buildWithout(outputDir: string): Promise<void> {
   const { planImages } = await import("../../builder/artifacts/outputs.ts");
-  const { loadProfile } = await import("../../builder/commands/load-profile.ts");
+  const { loadMachineConfig, loadProfile } = await import("../../builder/commands/load-profile.ts");
   const { blobSource, loadRelease, loadSmallParts } = await import("../../builder/commands/load-release.ts");
+  const { dataLength } = await import("../../builder/encode/holes.ts");
   const { writeImageFile } = await import("../../builder/host/image-file.ts");
-  const { readSettings } = await import("../../builder/host/settings.ts");
+  const { checkFreeSpace } = await import("../../builder/host/image-target.ts");
   const { openStore } = await import("../../builder/host/store.ts");
   const { planCore } = await import("../../builder/plan/core.ts");
-  const store = await openStore(readSettings().storeDir);
+  const { planId } = await import("../../builder/plan/plan.ts");
+  const { contextFor } = await import("../evidence/command-context.ts");
+  const { settings, reporter } = contextFor(() => undefined, process.env as Record<string, string>);
+  const store = await openStore(settings.storeDir);
+  const loaded = await loadProfile("metal", {});
   const { release } = await loadRelease(store);
-  const { profile } = await loadProfile("metal", {});
-  const images = planImages(planCore(profile, release, null), profile.outputs, await loadSmallParts(store, release));
+  const machineConfig = await loadMachineConfig(store, loaded);
+  const parts = await loadSmallParts(store, release);
+  const { plan: whole, outputs } = planImages(
+    planCore(loaded.profile, release, machineConfig),
+    loaded.profile.outputs,
+    parts,
+  );
+  const needed = outputs.reduce((sum, { layout }) => sum + dataLength(layout), 0);
+  await checkFreeSpace(outputDir, outputDir, needed);
+  reporter.note(planId(whole));
+  await loadRelease(store); // as build does, for what it says of the kernel
   const blobs = blobSource(store);
-  for (const { plan, layout } of images.outputs) {
-    const file = await writeImageFile({ layout, blobs, path: join(outputDir, plan.file) });
-    await file.digest;
+  for (const { plan, layout } of outputs) {
+    const step = reporter.step(plan.file);
+    const path = join(outputDir, plan.file);
+    const file = await writeImageFile({ layout, blobs, path, onProgress: (done, total) => step.progress(done, total) });
+    reporter.artifact({ path, size: file.bytes, digest: await file.digest, kind: plan.kind });
+    step.done();
   }
   report();
 }

@@ -27,8 +27,8 @@ function release(origin: readonly string[]): Release {
   };
 }
 
-function facts(origin: readonly string[]): Promise<BuildFacts> {
-  return findBuildFacts(USER, release(origin), "0.1.0");
+async function facts(origin: readonly string[]): Promise<BuildFacts> {
+  return findBuildFacts(USER, release(origin), "0.1.0")();
 }
 
 const known = [`deb:${kernel.name}@${kernel.version}`, "dodeka:userland"];

@@ -3,8 +3,9 @@
 import { createVerify, generateKeyPairSync } from "node:crypto";
 import { statementBytes } from "../../builder/evidence/attest.ts";
 import { bootTestStatement } from "../../builder/evidence/boot-test.ts";
-import { NO_WITNESS, renderBundle, signArtifact, signStatement } from "../../builder/evidence/bundle.ts";
-import type { Signer } from "../../builder/evidence/bundle.ts";
+import { renderBundle, signArtifact, signStatement } from "../../builder/evidence/bundle.ts";
+import { NO_WITNESS } from "../../builder/evidence/signer.ts";
+import type { Signer } from "../../builder/evidence/signer.ts";
 import type { EvidenceSet } from "../../builder/evidence/checks.ts";
 import { keyHint } from "../../builder/evidence/key-source.ts";
 import { REBUILD_SUFFIX, STATEMENT_KINDS, attestationSuffix, documentSuffix } from "../../builder/evidence/kinds.ts";
