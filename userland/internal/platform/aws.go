@@ -4,6 +4,7 @@ package platform
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 )
@@ -24,7 +25,11 @@ func (a aws) Read(ctx context.Context) (Metadata, error) {
 	if err != nil {
 		return Metadata{}.finish(a.Name()), err
 	}
-	k := keys{a.Fetch, base + "meta-data/", map[string]string{"X-aws-ec2-metadata-token": strings.TrimSpace(string(token))}, nil}
+	word := strings.TrimSpace(string(token))
+	if word == "" || strings.ContainsFunc(word, func(r rune) bool { return r <= ' ' || r > '~' }) { // no header can carry it
+		return Metadata{}.finish(a.Name()), errors.New("the metadata service gave a token that is no word")
+	}
+	k := keys{a.Fetch, base + "meta-data/", map[string]string{"X-aws-ec2-metadata-token": word}, nil}
 	var found Metadata
 	found.Hostname = k.text(ctx, "local-hostname")
 	found.Facts.InternalDNS, found.Facts.ExternalDNS = found.Hostname, k.text(ctx, "public-hostname")
