@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { VERITY_BLOCK_BYTES } from "../../builder/layout/verity.ts";
 import { USERLAND_PROGRAMS } from "../../builder/release/userland-table.ts";
 import { buildImages } from "./built-images.ts";
+import { entriesBelow } from "./entries-below.ts";
 import type { JudgeResult } from "./judge.ts";
 import { judge } from "./judge.ts";
 import { unpackInitramfs } from "./unpack-initramfs.ts";
@@ -111,7 +112,7 @@ test("the initramfs holds exactly its program, static, and one link to it that s
 
 /** Programs are the files that somebody may execute, or that a kernel would: ELF programs and libraries, and scripts. */
 async function checkPrograms(tree: string, want: readonly string[]): Promise<void> {
-  const files = readdirSync(tree, { recursive: true, withFileTypes: true }).filter((e) => e.isFile());
+  const files = entriesBelow(tree).filter((e) => e.isFile());
   const paths = files.map((e) => join(e.parentPath, e.name));
   assert.ok(paths.length > want.length);
   assert.deepEqual(

@@ -9,7 +9,6 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
-  readdirSync,
   readlinkSync,
   rmSync,
 } from "node:fs";
@@ -31,6 +30,7 @@ import { coverageOf } from "../../sbom/model.ts";
 import type { CycloneDx } from "../sbom/references.ts";
 import { cycloneDxProblems } from "../sbom/references.ts";
 import { unpackInitramfs } from "./unpack-initramfs.ts";
+import { entriesBelow } from "./entries-below.ts";
 import { judge, openBox } from "./judge.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "sbom-"));
@@ -56,7 +56,7 @@ before(async () => {
 
 /** `path sha256 mode` of each file, `path -> target` of each symlink, sorted. */
 function walk(root: string): readonly string[] {
-  const entries = readdirSync(root, { recursive: true, withFileTypes: true });
+  const entries = entriesBelow(root);
   const lines = entries.flatMap((entry) => {
     const path = join(entry.parentPath, entry.name);
     const name = relative(root, path);
@@ -128,7 +128,7 @@ test("ukify reads the sections that the SBOM lists", async () => {
 });
 
 function walkFor(root: string, name: RegExp, folder: string): string {
-  const entries = readdirSync(root, { recursive: true, withFileTypes: true });
+  const entries = entriesBelow(root);
   const found = entries.find((e) => e.isFile() && name.test(e.name) && e.parentPath.endsWith(folder));
   assert.ok(found !== undefined, `no ${String(name)} below ${folder}`);
   return join(found.parentPath, found.name);

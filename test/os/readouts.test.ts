@@ -12,6 +12,10 @@ const admin = await api.clientOf("admin", ADMIN);
 /** Commands whose output is a table; a row of it must match. */
 const TABLES: readonly { readonly args: readonly string[]; readonly row: RegExp }[] = [
   { args: ["version"], row: /^\s*Tag:\s+v\d/m },
+  { args: ["service"], row: /^127\.0\.0\.1\s+apid\s+Running\s/m },
+  { args: ["service", "apid"], row: /^STATE\s+Running$/m },
+  { args: ["logs", "apid"], row: /^127\.0\.0\.1: ./m },
+  { args: ["get", "services"], row: /\sService\s+apid\s/ },
   { args: ["memory"], row: /^127\.0\.0\.1\s+\d+\s+\d+/m },
   { args: ["memory", "--verbose"], row: /MemTotal:\s+[1-9]\d* kB/ },
   { args: ["processes"], row: /^127\.0\.0\.1\s+\d+\s+[RSDI]\s.*\shostrun|.*-listen/m },
@@ -56,7 +60,7 @@ test("talosctl dmesg prints records with facility, priority and time", async () 
 });
 
 test("talosctl events gives what happened before", async () => {
-  const event = /^127\.0\.0\.1\s+\S+\s+\w+Event\b/m;
+  const event = /^127\.0\.0\.1\s+\S+\s+\S+ServiceStateEvent$/m;
   const { stdout } = await admin.run(["events", "--tail", "-1"], { until: event });
   assert.match(stdout, event);
 });

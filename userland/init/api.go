@@ -18,6 +18,7 @@ import (
 	"dodeka/userland/internal/sequence"
 	"dodeka/userland/internal/services"
 	"dodeka/userland/internal/settings"
+	"dodeka/userland/internal/timesync"
 )
 
 // startAPI makes the state of the machine and serves it on the socket. What later phases find appears there.
@@ -54,7 +55,7 @@ func startAPI(s *system) error {
 func (s *system) apiParts() machineapi.Parts {
 	return machineapi.Parts{
 		State: s.os.State, Controller: s.os.Runtime, Events: s.events, Settings: s.settings, Gate: lateGate{s},
-		Services: s.services, Logs: s.logs, Sequences: s.desk, Meta: s.openedMeta, Root: readout.Machine, Log: s.note,
+		Services: s.services, Logs: s.logs, Sequences: s.desk, Meta: s.openedMeta, AskTime: timesync.Ask, Root: readout.Machine, Log: s.note,
 		About: machineapi.About{
 			Version: s.cmdline.Version, Digest: s.cmdline.RootHash, Platform: s.cmdline.Platform, Mode: runMode(s.cmdline.Platform),
 		},
@@ -90,7 +91,7 @@ func (s *system) controllerLog() *zap.Logger {
 type lateGate struct{ s *system }
 
 func (g lateGate) Admit(data []byte) ([]byte, error) {
-	gate := g.s.maintenanceGate()
+	gate := g.s.gate.Load()
 	if gate == nil {
 		return nil, access.ErrNotAuthorized
 	}

@@ -30,24 +30,13 @@ var installedPhases = []phase.Phase[system]{
 
 // openMaintenance puts the machine into maintenance mode: the API takes a first configuration from whoever has the code.
 func (s *system) openMaintenance() error {
-	gate := maintenance.NewGate(s.cmdline.OpenMaintenance, s.showCode)
-	s.storage.mu.Lock()
-	s.gate = gate
-	s.storage.mu.Unlock()
+	s.gate.Store(maintenance.NewGate(s.cmdline.OpenMaintenance, s.showCode))
 	return s.status.SetStage(runtime.MachineStageMaintenance)
-}
-
-func (s *system) maintenanceGate() *maintenance.Gate {
-	s.storage.mu.Lock()
-	defer s.storage.mu.Unlock()
-	return s.gate
 }
 
 // closeMaintenance ends it; a code that nobody needs any more is taken off the console.
 func (s *system) closeMaintenance() {
-	s.storage.mu.Lock()
-	s.gate = nil
-	s.storage.mu.Unlock()
+	s.gate.Store(nil)
 	s.report("maintenance", dashboardview.WriteCode(codeFile, "", 0))
 }
 

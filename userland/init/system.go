@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -53,7 +54,7 @@ type system struct {
 	os       *osstate.OS
 	status   *sequence.Status
 	settings *settings.Manager
-	gate     *maintenance.Gate
+	gate     atomic.Pointer[maintenance.Gate] // nil on a machine that has a configuration
 	services *services.Supervisor
 	network  *network.Manager
 	storage  storage

@@ -5,6 +5,7 @@ package machineapi
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/cosi-project/runtime/pkg/controller/runtime"
 	"github.com/cosi-project/runtime/pkg/state"
@@ -29,10 +30,12 @@ type Parts struct {
 	Logs       Logs
 	Sequences  Sequences
 	Meta       func() Meta // nil until there is a META partition
-	Root       readout.Root
-	About      About
-	Trust      func(uid uint32) access.Trust // nil for access.TrustOf
-	Log        func(format string, values ...any)
+	// AskTime returns how far the machine's clock is behind a time server's.
+	AskTime func(ctx context.Context, server string) (time.Duration, error)
+	Root    readout.Root
+	About   About
+	Trust   func(uid uint32) access.Trust // nil for access.TrustOf
+	Log     func(format string, values ...any)
 }
 
 // About is what the machine says of itself.
