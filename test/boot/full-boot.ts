@@ -10,9 +10,11 @@ import { assertLogged } from "./booted-machine.ts";
 import { assertShows } from "./screen.ts";
 
 const STAGE1_PHASES = ["mounts", "cmdline", "modules", "find-root", "verity", "root", "switch-root"];
-const INIT_PHASES = ["system-mounts", "system-modules", "hostname", "console", "network", "ready", "shutdown"];
+const INIT_PHASES = ["system-mounts", "system-modules", "hostname", "console", "api", "meta", "state", "config"];
+const LATE_PHASES = ["network", "platform", "time", "services", "ready", "stop-services", "shutdown"];
 
 const SCREEN_COLUMNS = 80;
+const SECOND_COLUMN = 41;
 
 /** Ready, and one link that DHCP gave an address of QEMU's network. */
 export function hasAddress(event: ConsoleEvent): boolean {
@@ -22,26 +24,23 @@ export function hasAddress(event: ConsoleEvent): boolean {
 /** A boot that waited for an address and took a picture of the screen. */
 export function checkFullBoot(boot: Boot, core: PlanCore): void {
   const phases = boot.events.flatMap((e) => (e.kind === "phase" ? [e.name] : []));
-  assert.deepEqual(phases, [...STAGE1_PHASES, ...INIT_PHASES]);
+  assert.deepEqual(phases, [...STAGE1_PHASES, ...INIT_PHASES, ...LATE_PHASES]);
   checkReady(boot, core);
   assert.ok(boot.events.some(hasAddress), "no address");
   assert.ok(boot.screen !== undefined, "no screen");
-  assertShows(boot.screen, statusRows(core));
+  assertShows(boot.screen, dashboardRows(core));
   checkPowerOff(boot);
 }
 
-/** What the status screen shows whatever the machine: see userland/internal/screen. */
-function statusRows(core: PlanCore): ReadonlyMap<number, string> {
-  const title = `Dodeka ${core.version}`;
-  const field = (name: string, value: string): string => ` ${name.padEnd(10)} ${value}`;
+/** What the dashboard shows whatever the machine: see userland/internal/dashboardview. */
+function dashboardRows(core: PlanCore): ReadonlyMap<number, string> {
+  const title = `Dodeka v${core.version}`;
+  const fields = (left: string, right: string): string =>
+    ` Platform   ${left}`.padEnd(SECOND_COLUMN) + `Phase      ${right}`;
   const rows: readonly (readonly [number, string])[] = [
     [0, title.padStart(Math.floor((SCREEN_COLUMNS + title.length) / 2))],
     [1, "=".repeat(SCREEN_COLUMNS)],
-    [3, field("Platform", core.platform)],
-    [4, field("Root", core.root.hash.slice(0, 16))],
-    [5, field("Phase", "ready")],
-    [7, "-".repeat(SCREEN_COLUMNS)],
-    [15, "-".repeat(SCREEN_COLUMNS)],
+    [3, fields(`${core.platform} ${core.arch}`, "ready")],
   ];
   return new Map(rows.map(([row, text]) => [row, text.padEnd(SCREEN_COLUMNS)]));
 }

@@ -112,8 +112,12 @@ func networkOf(all map[string]resource.Resource) (hostname string, links []scree
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
-		slices.SortFunc(byName[name].Addresses, compareAddresses)
-		links = append(links, *byName[name])
+		link := byName[name]
+		slices.SortFunc(link.Addresses, compareAddresses)
+		if link.State == stateUp && len(link.Addresses) == 0 {
+			link.State = "up, no address"
+		}
+		links = append(links, *link)
 	}
 	return hostname, links
 }
@@ -123,10 +127,12 @@ func shown(l *network.LinkStatusSpec) bool {
 	return l.Kind == "" || l.Kind == network.LinkKindBond || l.Kind == network.LinkKindVLAN || l.Kind == network.LinkKindBridge
 }
 
+const stateUp = "up"
+
 func linkState(l *network.LinkStatusSpec) string {
 	switch {
 	case l.OperationalState == nethelpers.OperStateUp || l.LinkState:
-		return "up, no address"
+		return stateUp
 	default:
 		return "no carrier"
 	}
