@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"github.com/siderolabs/talos/pkg/machinery/config/config"
 	"github.com/siderolabs/talos/pkg/machinery/resources/runtime"
@@ -22,10 +23,33 @@ var installPhases = []phase.Phase[system]{
 	{Name: "state", Run: makeState},
 }
 
+// installedPhases make an installed machine what its configuration asks for. When one fails the machine stays up.
 var installedPhases = []phase.Phase[system]{
-	{Name: "state", Run: makeState},
-	{Name: "ephemeral", Run: makeEphemeral},
-	{Name: "workloads", Run: startWorkloads},
+	{Name: "state", Run: softly("state", makeState)},
+	{Name: "ephemeral", Run: softly("ephemeral", makeEphemeral)},
+	{Name: "workloads", Run: softly("workloads", startWorkloads)},
+}
+
+// softly makes a phase's failure something that is said and remembered; those after it are not tried.
+func softly(name string, run func(*system) error) func(*system) error {
+	return func(s *system) error {
+		if failed, _ := s.storage.failure(); failed != "" {
+			return nil
+		}
+		if err := run(s); err != nil {
+			s.fail(name, err)
+		}
+		return nil
+	}
+}
+
+// bootPhases depend on what the machine was found to be.
+func (s *system) bootPhases() []phase.Phase[system] {
+	if !s.settings.Complete() || !s.storage.installed() || s.cmdline.PowerOffWhenReady {
+		return readyPhases
+	}
+	s.configured = true
+	return slices.Concat(installedPhases, readyPhases)
 }
 
 // openMaintenance puts the machine into maintenance mode: the API takes a first configuration from whoever has the code.
@@ -45,19 +69,17 @@ func (s *system) closeMaintenance() {
 func (s *system) followConfiguration() {
 	<-s.settings.Completed()
 	s.closeMaintenance()
+	if s.configured {
+		return
+	}
 	switch target, wanted, err := s.installTarget(); {
 	case err != nil:
 		s.fail("install", err)
-		return
 	case wanted:
 		s.installOnto(target)
 		return
-	}
-	if s.storage.installed() {
-		if failed := sequence.Run(s.recorder, "configure", "", installedPhases, s); failed != nil {
-			s.fail(failed.Phase, failed.Err)
-			return
-		}
+	case s.storage.installed():
+		_ = sequence.Run(s.recorder, "boot", "", installedPhases, s)
 	}
 	s.report("status", s.status.SetStage(runtime.MachineStageRunning))
 }
@@ -68,7 +90,6 @@ func (s *system) fail(name string, err error) {
 	s.out.Line("dodeka: next wait for another configuration or a reboot")
 	s.note("%s failed: %v", name, err)
 	s.storage.setFailure(name, err.Error())
-	s.report("status", s.status.SetStage(runtime.MachineStageRunning))
 }
 
 type target struct {
@@ -106,6 +127,7 @@ func (s *system) installOnto(t target) {
 	s.report("status", s.status.SetStage(runtime.MachineStageInstalling))
 	if failed := sequence.Run(s.recorder, "install", "", installPhases, s); failed != nil {
 		s.fail(failed.Phase, failed.Err)
+		s.report("status", s.status.SetStage(runtime.MachineStageRunning))
 		return
 	}
 	s.ask(sequence.Reboot)

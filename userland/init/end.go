@@ -21,6 +21,7 @@ import (
 )
 
 const (
+	answerWait   = 500 * time.Millisecond
 	servicesWait = 60 * time.Second
 	termWait     = 10 * time.Second
 	killWait     = 2 * time.Second
@@ -46,8 +47,11 @@ func (e *ending) action() power.Action {
 	return power.Reboot
 }
 
-// finish carries out a request.
+// finish carries out a request. The answer to a client that asked reaches it first.
 func (s *system) finish(request sequence.Request) {
+	if request.Actor != "" {
+		time.Sleep(answerWait)
+	}
 	s.out.Line(failure.NextLine((&ending{s, request}).action(), 0))
 	s.end(request)
 }

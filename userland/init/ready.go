@@ -21,6 +21,9 @@ const calm = 200 * time.Millisecond
 // announceReady says that the API answers, with or without a configuration.
 func announceReady(s *system) error {
 	c := s.cmdline
+	if s.configured {
+		s.report("status", s.status.SetStage(runtime.MachineStageRunning))
+	}
 	s.out.Line(fmt.Sprintf("dodeka: ready version=%s arch=%s root=%s cmdline=%s", c.Version, architecture, c.RootHash, c.Digest()))
 	if c.PowerOffWhenReady {
 		s.ask(sequence.Shutdown)

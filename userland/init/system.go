@@ -58,9 +58,12 @@ type system struct {
 	services *services.Supervisor
 	network  *network.Manager
 	storage  storage
+	// configured says that boot made the machine what its configuration asks for; set before followConfiguration starts.
+	configured bool
 }
 
-var bootPhases = []phase.Phase[system]{
+// initializePhases are those of every machine.
+var initializePhases = []phase.Phase[system]{
 	{Name: "system-mounts", Run: mountSystem},
 	{Name: "system-modules", Run: loadDrivers},
 	{Name: "hostname", Run: setHostname},
@@ -73,8 +76,10 @@ var bootPhases = []phase.Phase[system]{
 	{Name: "platform", Run: askPlatform},
 	{Name: "time", Run: waitForTime},
 	{Name: "services", Run: startServices},
-	{Name: readyPhase, Run: announceReady},
 }
+
+// readyPhases end every boot.
+var readyPhases = []phase.Phase[system]{{Name: readyPhase, Run: announceReady}}
 
 func newSystem() *system {
 	s := &system{
@@ -92,7 +97,11 @@ func runSystem() {
 	s := newSystem()
 	s.out.Open("/sys", "/dev")
 	s.handleSignals()
-	if failed := sequence.Run(s.recorder, "boot", "", bootPhases, s); failed != nil {
+	failed := sequence.Run(s.recorder, "initialize", "", initializePhases, s)
+	if failed == nil {
+		failed = sequence.Run(s.recorder, "boot", "", s.bootPhases(), s)
+	}
+	if failed != nil {
 		s.endFailed(failed)
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
 	cosi "github.com/cosi-project/runtime/api/v1alpha1"
@@ -46,7 +47,7 @@ func Run(ctx context.Context, options Options) error {
 	defer own.Close()
 	p := &proxyServer{options: options, local: local, ctx: ctx}
 	p.remotes = newRemotes(p.certificates.clientConfig)
-	defer p.stop()
+	defer p.finish()
 	return p.follow(ctx, cosi.NewStateClient(own))
 }
 
@@ -61,6 +62,7 @@ type proxyServer struct {
 	ready        bool // a certificate has come
 	config       *runtime.APIServiceConfigSpec
 	server       *grpc.Server
+	stopping     sync.WaitGroup
 }
 
 func (p *proxyServer) follow(ctx context.Context, client cosi.StateClient) error {
@@ -198,19 +200,18 @@ func (p *proxyServer) stop() {
 		return
 	}
 	p.server = nil
-	done := make(chan struct{})
 	closing := make(chan struct{})
-	go func() {
+	p.stopping.Go(func() {
+		timer := time.AfterFunc(stopWait, server.Stop)
+		defer timer.Stop()
 		close(closing)
 		server.GracefulStop()
-		close(done)
-	}()
+	})
 	<-closing
-	go func() {
-		select {
-		case <-done:
-		case <-time.After(stopWait):
-			server.Stop()
-		}
-	}()
+}
+
+// finish is stop that waits, for the end of the process.
+func (p *proxyServer) finish() {
+	p.stop()
+	p.stopping.Wait()
 }

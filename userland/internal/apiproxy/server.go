@@ -21,7 +21,7 @@ const (
 	aliveWait        = 20 * time.Second // for its answer
 	pingsNotFaster   = 5 * time.Second
 	connectionIdle   = 30 * time.Minute
-	stopWait         = 5 * time.Second
+	stopWait         = 3 * time.Second
 	windowBytes      = 1 << 20 // what a slow reader can make us hold for one stream
 	writeBufferBytes = 32 << 10
 )
