@@ -13,7 +13,7 @@ import type { MachineSpec } from "../../builder/host/qemu-args.ts";
 import { openBox } from "../foreign/judge.ts";
 
 const LOG_DIR = fileURLToPath(new URL("../../out/boot-logs", import.meta.url));
-const LIFE_MS = 600_000;
+const LIFE_MS = 1_200_000;
 const POLL_MS = 100;
 const API_PORT = 50_000;
 

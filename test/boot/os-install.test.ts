@@ -19,10 +19,12 @@ import { measure, printMetrics } from "./os-metrics.ts";
 
 const GIB = 2 ** 30;
 const DISK_BYTES = 4 * GIB;
-const READY_MS = 180_000;
-const API_MS = 60_000;
-const INSTALL_MS = 240_000;
-const END_MS = 120_000;
+/** Far beyond what a free host needs: what is measured is printed, and only what never comes is a failure. */
+const READY_MS = 480_000;
+const API_MS = 120_000;
+const INSTALL_MS = 480_000;
+const END_MS = 240_000;
+const POLL_MS = 1000;
 const UEFI = { firmware: "uefi" } as const;
 
 const images = await buildImages(["iso", "uki"]);
@@ -72,7 +74,7 @@ test("a machine is configured, installed and driven by the stock client", async 
 
   for (const { args, shows } of READOUTS) {
     await t.test(`talosctl ${args.join(" ")} shows the machine`, async () => {
-      assert.match(await admin.ok(args), shows);
+      await eventually(args, shows);
     });
   }
 
@@ -160,12 +162,25 @@ async function measureSize(): Promise<void> {
   measure("UKI, MiB", statSync(images.path("uki")).size / 2 ** 20);
 }
 
+/** Repeats a command until it shows what it must: the API answers while the machine is still becoming what it is told. */
+async function eventually(args: readonly string[], shows: RegExp): Promise<void> {
+  const deadline = performance.now() + API_MS;
+  for (;;) {
+    const result = await admin.run(args);
+    if (result.exitCode === 0 && shows.test(result.stdout)) return;
+    assert.ok(performance.now() < deadline, `no ${shows} in\n${result.stderr}${result.stdout}`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
 function up(): DrivenMachine {
   assert.ok(machine !== undefined, "no machine runs");
   return machine;
 }
 
-function bootDisk(name: string): Promise<DrivenMachine> {
+/** Starts the installed disk. A machine that still runs, because its test failed, loses its power: it holds the port. */
+async function bootDisk(name: string): Promise<DrivenMachine> {
+  await machine?.cut();
   return startMachine({ name, image: disk, port, spec: { ...UEFI, as: "disk", keepsChanges: true } });
 }
 
