@@ -129,7 +129,7 @@ test("reproduce compiles again in an empty store, and gives equal bytes", async 
 
 test("reproduce refuses to except a step that nobody knows", async () => {
   const run = await dodeka("reproduce", iso, "--except", "no-such-step");
-  assert.deepEqual([run.code, /found "no-such-step"/.test(run.stderr)], [2, true], run.stderr);
+  assert.deepEqual([run.code, /no-such-step/.test(run.stderr)], [2, true], run.stderr);
 });
 
 test("reproduce --attest leaves nothing out", async () => {

@@ -168,7 +168,9 @@ func TestReadRecoversFromDamage(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			disk, want := shipped(t, 256*mib, 512)
 			for _, at := range tc.damage {
-				_, _ = disk.WriteAt([]byte{0xa5}, at)
+				var old [1]byte
+				_, _ = disk.ReadAt(old[:], at)
+				_, _ = disk.WriteAt([]byte{^old[0]}, at)
 			}
 			got, err := Read(disk)
 			if (err != nil) != tc.err || errors.Is(err, ErrNoTable) != tc.none {

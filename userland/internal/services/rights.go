@@ -58,9 +58,12 @@ func dropRights(keep []Capability) error {
 		if slices.Contains(keep, one) {
 			continue
 		}
-		err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(one), 0, 0, 0)
+		held, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(one), 0, 0, 0)
 		if errors.Is(err, unix.EINVAL) { // one more than the last that the kernel knows
 			break
+		}
+		if err == nil && held != 0 { // to drop what is gone already needs a right as well
+			err = unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(one), 0, 0, 0)
 		}
 		if err != nil {
 			return fmt.Errorf("drop capability %d: %w", one, err)

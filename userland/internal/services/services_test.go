@@ -133,8 +133,29 @@ type bench struct {
 	state   state.State
 }
 
+// needRights skips a test that starts processes where nobody may hand them other rights, as in a container without
+// capabilities.
+func needRights(t *testing.T) {
+	t.Helper()
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range []uint{unix.CAP_SETGID, unix.CAP_SETUID, unix.CAP_SETPCAP} {
+		if data[0].Effective&(1<<one) == 0 {
+			t.Skip("starting a service needs CAP_SETGID, CAP_SETUID and CAP_SETPCAP")
+		}
+	}
+}
+
 func newBench(t *testing.T, definitions ...Definition) *bench {
 	t.Helper()
+	for _, d := range definitions {
+		if d.Run == nil {
+			needRights(t)
+		}
+	}
 	b := &bench{
 		journal: &journal{changed: make(chan struct{})}, logs: logs.NewManager(1 << 16),
 		state: state.WrapCore(namespaced.NewState(inmem.Build)),
