@@ -3,7 +3,6 @@
 package hostrun
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -20,8 +19,6 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/generate"
 	"github.com/siderolabs/talos/pkg/machinery/config/generate/secrets"
 	machinetype "github.com/siderolabs/talos/pkg/machinery/config/machine"
-	"github.com/siderolabs/talos/pkg/machinery/resources/network"
-	secretsresource "github.com/siderolabs/talos/pkg/machinery/resources/secrets"
 	"github.com/siderolabs/talos/pkg/machinery/role"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -211,44 +208,4 @@ func TestApplyInMaintenanceNeedsTheCode(t *testing.T) {
 	if _, err := reader.ApplyConfiguration(t.Context(), &machine.ApplyConfigurationRequest{Data: c.config}); status.Code(err) != codes.PermissionDenied {
 		t.Errorf("apply by a reader: %v", err)
 	}
-}
-
-func TestWhatEachRoleMayDo(t *testing.T) {
-	c := newCluster(t)
-	h := start(t, Options{Config: c.config})
-	tests := []struct {
-		who  role.Role
-		what string
-		do   func(*client.Client) error
-		want codes.Code
-	}{
-		{role.Reader, "services", func(c *client.Client) error { _, err := c.ServiceList(t.Context()); return err }, codes.OK},
-		{role.Reader, "reboot", func(c *client.Client) error { return c.Reboot(t.Context()) }, codes.PermissionDenied},
-		{role.Reader, "restart", func(c *client.Client) error { _, err := c.ServiceRestart(t.Context(), SampleService); return err }, codes.PermissionDenied},
-		{role.Operator, "restart", func(c *client.Client) error { _, err := c.ServiceRestart(t.Context(), SampleService); return err }, codes.OK},
-		{role.Operator, "restart apid", func(c *client.Client) error { _, err := c.ServiceRestart(t.Context(), "apid"); return err }, codes.FailedPrecondition},
-		{role.Operator, "restart nothing", func(c *client.Client) error { _, err := c.ServiceRestart(t.Context(), "nothing"); return err }, codes.NotFound},
-		{role.Operator, "secrets", secretOf, codes.PermissionDenied},
-		{role.Admin, "secrets", secretOf, codes.OK},
-		{role.Reader, "resource", func(c *client.Client) error {
-			_, err := c.COSI.List(t.Context(), network.NewHostnameStatus(network.NamespaceName, "").Metadata())
-			return err
-		}, codes.OK},
-		{role.Admin, "create", func(c *client.Client) error {
-			return c.COSI.Create(t.Context(), network.NewHostnameStatus(network.NamespaceName, network.HostnameID))
-		}, codes.Unknown}, // the client hides the code: it is PermissionDenied
-		{role.Operator, "reboot", func(c *client.Client) error { return c.Reboot(t.Context()) }, codes.OK},
-		{role.Admin, "reboot again", func(c *client.Client) error { return c.Reboot(t.Context()) }, codes.FailedPrecondition},
-		{role.Admin, "etcd", func(c *client.Client) error { _, err := c.EtcdStatus(t.Context()); return err }, codes.Unimplemented},
-	}
-	for _, tc := range tests {
-		if err := tc.do(c.clientOf(t, h, time.Hour, tc.who)); client.StatusCode(err) != tc.want {
-			t.Errorf("%s by %s: got %v, want %v", tc.what, tc.who, err, tc.want)
-		}
-	}
-}
-
-func secretOf(c *client.Client) error {
-	_, err := c.COSI.Get(context.Background(), secretsresource.NewAPI().Metadata())
-	return err
 }
