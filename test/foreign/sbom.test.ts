@@ -82,7 +82,10 @@ test("the root image holds the files that the SBOM lists, and no other", async (
   );
   assert.equal(exitCode, 0, stderr);
   const found = walk(join(dir, "root"));
-  assert.ok(found.some((line) => line.startsWith("usr/bin/kubelet ")), `only ${found.length} files`);
+  assert.ok(
+    found.some((line) => line.startsWith("usr/bin/kubelet ")),
+    `only ${found.length} files`,
+  );
   assert.deepEqual(found, listed(/^esp\/dodeka\/[^/]+\.root!/));
 });
 
@@ -91,7 +94,10 @@ test("the initramfs holds the files that the SBOM lists, and no other", async ()
   const out = join(dir, "initramfs");
   await unpackInitramfs(run, readFileSync(join(dir, "initramfs.zst")), dir, out);
   const found = walk(out);
-  assert.ok(found.some((line) => line.startsWith("stage1 ")), `only ${found.length} files`);
+  assert.ok(
+    found.some((line) => line.startsWith("stage1 ")),
+    `only ${found.length} files`,
+  );
   assert.deepEqual(found, listed(/^esp\/EFI\/Linux\/[^/!]+!\.initrd!base!/));
 });
 

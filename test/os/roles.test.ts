@@ -67,7 +67,10 @@ test("an admin makes a client configuration for a reader, who stays a reader", a
 
 test("a certificate that has expired is refused", async () => {
   const client = await api.clientOf("expired", { roles: ["os:admin"], hours: 0 });
-  assertRefused(await client.run(["version"]), /expired|bad certificate|remote error: tls|broken pipe|connection reset/);
+  assertRefused(
+    await client.run(["version"]),
+    /expired|bad certificate|remote error: tls|broken pipe|connection reset/,
+  );
 });
 
 test("a certificate of another authority is refused", async () => {
