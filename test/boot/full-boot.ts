@@ -11,7 +11,7 @@ import { assertShows } from "./screen.ts";
 
 const STAGE1_PHASES = ["mounts", "cmdline", "modules", "find-root", "verity", "root", "switch-root"];
 const INIT_PHASES = ["system-mounts", "system-modules", "hostname", "console", "api", "meta", "state", "config"];
-const LATE_PHASES = ["network", "platform", "time", "services", "ready", "stop-services", "shutdown"];
+const LATE_PHASES = ["network", "platform", "services", "ready", "stop-services", "shutdown"];
 
 const SCREEN_COLUMNS = 80;
 const SECOND_COLUMN = 41;

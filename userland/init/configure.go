@@ -23,10 +23,14 @@ var installPhases = []phase.Phase[system]{
 	{Name: "state", Run: makeState},
 }
 
-// installedPhases make an installed machine what its configuration asks for. When one fails the machine stays up.
-var installedPhases = []phase.Phase[system]{
-	{Name: "state", Run: softly("state", makeState)},
+// keepPhases come before the machine calls itself ready, so that its configuration is safe by then.
+var keepPhases = []phase.Phase[system]{{Name: "state", Run: softly("state", makeState)}}
+
+// workloadPhases make an installed machine what its configuration asks for, after it calls itself ready: EPHEMERAL can
+// take long at the first boot. When one fails the machine stays up.
+var workloadPhases = []phase.Phase[system]{
 	{Name: "ephemeral", Run: softly("ephemeral", makeEphemeral)},
+	{Name: "time", Run: waitForTime},
 	{Name: "workloads", Run: softly("workloads", startWorkloads)},
 }
 
@@ -49,7 +53,8 @@ func (s *system) bootPhases() []phase.Phase[system] {
 		return readyPhases
 	}
 	s.configured = true
-	return slices.Concat(installedPhases, readyPhases)
+	s.storage.setPending(true)
+	return slices.Concat(keepPhases, readyPhases)
 }
 
 // openMaintenance puts the machine into maintenance mode: the API takes a first configuration from whoever has the code.
@@ -70,6 +75,7 @@ func (s *system) followConfiguration() {
 	<-s.settings.Completed()
 	s.closeMaintenance()
 	if s.configured {
+		s.startWorkloads()
 		return
 	}
 	switch target, wanted, err := s.installTarget(); {
@@ -79,9 +85,20 @@ func (s *system) followConfiguration() {
 		s.installOnto(target)
 		return
 	case s.storage.installed():
-		_ = sequence.Run(s.recorder, "boot", "", installedPhases, s)
+		s.storage.setPending(true)
+		_ = sequence.Run(s.recorder, "configure", "", keepPhases, s)
+		s.report("status", s.status.SetStage(runtime.MachineStageRunning))
+		s.startWorkloads()
+		return
 	}
 	s.report("status", s.status.SetStage(runtime.MachineStageRunning))
+}
+
+// startWorkloads runs while the API answers already; until it is done the machine runs, but is not ready.
+func (s *system) startWorkloads() {
+	_ = sequence.Run(s.recorder, "workloads", "", workloadPhases, s)
+	s.storage.setPending(false)
+	s.report("status", s.status.SetUnmet(s.unmet()...))
 }
 
 // fail says what failed and what the machine does next, which is to go on as it is.

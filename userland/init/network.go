@@ -32,19 +32,10 @@ func startNetwork(s *system) error {
 	return nil
 }
 
-// timeWait bounds the wait for the right time on a machine that has a configuration; certificates need it most.
-const timeWait = 10 * time.Second
-
-// waitForTime gives a time server the chance to answer.
+// waitForTime gives a time server the chance to answer before workloads start: certificates need the right time. The
+// wait is bounded by the configuration, and its end is said by package timesync.
 func waitForTime(s *system) error {
-	if !s.settings.Complete() {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), timeWait)
-	defer cancel()
-	if !s.network.WaitTime(ctx) {
-		s.log("time: not known yet, going on")
-	}
+	s.network.WaitTime(context.Background())
 	return nil
 }
 

@@ -22,6 +22,7 @@ const calm = 200 * time.Millisecond
 func announceReady(s *system) error {
 	c := s.cmdline
 	if s.configured {
+		s.report("status", s.status.SetUnmet(s.unmet()...))
 		s.report("status", s.status.SetStage(runtime.MachineStageRunning))
 	}
 	s.out.Line(fmt.Sprintf("dodeka: ready version=%s arch=%s root=%s cmdline=%s", c.Version, architecture, c.RootHash, c.Digest()))
@@ -63,6 +64,9 @@ func (s *system) unmet() (list []runtime.UnmetCondition) {
 		if service.Health != nil && !service.Health.Unknown && !service.Health.Healthy && service.State == "Running" {
 			list = append(list, runtime.UnmetCondition{Name: "services", Reason: service.Id + " is not healthy"})
 		}
+	}
+	if s.storage.isPending() {
+		list = append(list, runtime.UnmetCondition{Name: "workloads", Reason: "volumes and workloads are being started"})
 	}
 	if name, reason := s.storage.failure(); name != "" {
 		list = append(list, runtime.UnmetCondition{Name: name, Reason: reason})

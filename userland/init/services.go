@@ -18,7 +18,8 @@ import (
 
 const (
 	codeFile    = "/run/dodeka/maintenance-code" // for the dashboard alone
-	serviceWait = 20 * time.Second               // for apid to listen, before the machine calls itself ready
+	serviceStep = 50 * time.Millisecond
+	serviceWait = 20 * time.Second // for apid to listen, before the machine calls itself ready
 )
 
 // startServices starts what every machine runs. The container runtime and what needs it come with a configuration.
@@ -37,12 +38,22 @@ func startServices(s *system) error {
 			s.report("services", err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), serviceWait)
-	defer cancel()
-	if err := s.services.WaitUp(ctx, services.APID); err != nil {
-		s.report("services, going on without apid", err)
-	}
+	s.waitForAPI()
 	return nil
+}
+
+// waitForAPI asks often: the health check of the service comes round too rarely to measure a boot by.
+func (s *system) waitForAPI() {
+	listening := services.Listening("tcp", "127.0.0.1:50000")
+	for deadline := time.Now().Add(serviceWait); time.Now().Before(deadline); time.Sleep(serviceStep) {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		err := listening(ctx)
+		cancel()
+		if err == nil {
+			return
+		}
+	}
+	s.log("services: apid does not listen yet, going on")
 }
 
 // startWorkloads starts the container runtime once the machine has a place for containers.

@@ -29,7 +29,20 @@ type storage struct {
 	state   bool // STATE is mounted
 	refresh chan struct{}
 	target  target    // of an installation
+	pending bool      // volumes and workloads are being started
 	failed  [2]string // phase and reason, when the machine could not be made what the configuration asks for
+}
+
+func (d *storage) setPending(yes bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pending = yes
+}
+
+func (d *storage) isPending() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.pending
 }
 
 func (d *storage) setFailure(name, reason string) {

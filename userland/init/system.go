@@ -74,7 +74,6 @@ var initializePhases = []phase.Phase[system]{
 	{Name: "config", Run: readConfiguration},
 	{Name: "network", Run: startNetwork},
 	{Name: "platform", Run: askPlatform},
-	{Name: "time", Run: waitForTime},
 	{Name: "services", Run: startServices},
 }
 
