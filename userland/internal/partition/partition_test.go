@@ -4,39 +4,16 @@ package partition
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
-	"testing/fstest"
 
 	"dodeka/userland/internal/blockdevice"
 )
 
 const mib = 1 << 20
-
-func TestGUID(t *testing.T) {
-	const text = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
-	g, err := ParseGUID("C12A7328-F81F-11D2-BA4B-00A0C93EC93B")
-	if err != nil || g.String() != text {
-		t.Fatalf("%s, %v", g, err)
-	}
-	disk := make([]byte, 16)
-	g.put(disk)
-	if want := []byte{0x28, 0x73, 0x2a, 0xc1, 0x1f, 0xf8, 0xd2, 0x11, 0xba, 0x4b}; !bytes.Equal(disk[:10], want) {
-		t.Errorf("on disk % x", disk)
-	}
-	if guidAt(disk) != g {
-		t.Error("does not survive the disk")
-	}
-	for _, bad := range []string{"", text[1:], text + "0", "x12a7328-f81f-11d2-ba4b-00a0c93ec93b"} {
-		if _, err := ParseGUID(bad); err == nil {
-			t.Errorf("%q was taken", bad)
-		}
-	}
-}
 
 // shipped is a disk as the factory makes it: ESP, BIOS boot, META.
 func shipped(t *testing.T, size, sector int64) (*blockdevice.Recorder, *Table) {
@@ -120,112 +97,6 @@ func TestGrowOntoALargerDisk(t *testing.T) {
 	}
 }
 
-func TestEveryPowerCutLeavesAValidPrimaryTable(t *testing.T) {
-	small, _ := shipped(t, 256*mib, 512)
-	start := small.Enlarged(1 << 30)
-	before := mustRead(t, start)
-	disk := start.Clone()
-	table := mustRead(t, disk)
-	add(t, table, "STATE", TypeLinuxData, 100*mib)
-	add(t, table, "EPHEMERAL", TypeLinuxData, 0)
-	if err := table.Write(disk); err != nil {
-		t.Fatal(err)
-	}
-	for n := range disk.Writes() + 1 {
-		for _, torn := range []int64{0, 512, 1024, 8192} {
-			cut := disk.CutAfter(start, n, torn)
-			got, err := readCopy(cut, 1)
-			if err != nil {
-				t.Fatalf("after %d writes and %d bytes: %v", n, torn, err)
-			}
-			if !slices.Equal(got.Partitions, before.Partitions) && !slices.Equal(got.Partitions, table.Partitions) {
-				t.Fatalf("after %d writes and %d bytes: neither the old nor the new partitions", n, torn)
-			}
-		}
-	}
-	if got := mustRead(t, disk); got.FirstUsable != before.FirstUsable {
-		t.Errorf("first usable sector %d, was %d", got.FirstUsable, before.FirstUsable)
-	}
-}
-
-func TestReadRecoversFromDamage(t *testing.T) {
-	tests := []struct {
-		name    string
-		damage  []int64 // byte offsets
-		healthy bool
-		err     bool
-		none    bool
-	}{
-		{name: "none", healthy: true},
-		{name: "primary header", damage: []int64{512 + 56}},
-		{name: "primary entries", damage: []int64{1024 + 40}},
-		{name: "backup header", damage: []int64{256*mib - 512 + 56}},
-		{name: "backup entries", damage: []int64{256*mib - 33*512 + 40}},
-		{name: "both headers", damage: []int64{512 + 56, 256*mib - 512 + 56}, err: true},
-		{name: "both signatures", damage: []int64{512, 256*mib - 512}, err: true, none: true},
-	}
-	for _, tc := range tests {
-		t.Run(tc.name, func(t *testing.T) {
-			disk, want := shipped(t, 256*mib, 512)
-			for _, at := range tc.damage {
-				var old [1]byte
-				_, _ = disk.ReadAt(old[:], at)
-				_, _ = disk.WriteAt([]byte{^old[0]}, at)
-			}
-			got, err := Read(disk)
-			if (err != nil) != tc.err || errors.Is(err, ErrNoTable) != tc.none {
-				t.Fatalf("got %v", err)
-			}
-			if err != nil {
-				return
-			}
-			if got.Healthy() != tc.healthy || !slices.Equal(got.Partitions, want.Partitions) {
-				t.Errorf("healthy %v, %+v", got.Healthy(), got.Partitions)
-			}
-			if err := got.Write(disk); err != nil || !mustRead(t, disk).Healthy() {
-				t.Errorf("not repaired: %v", err)
-			}
-		})
-	}
-}
-
-func TestReadRefusesOverlapsAndOutliers(t *testing.T) {
-	tests := []struct {
-		name string
-		edit func(*Table)
-	}{
-		{"overlap", func(t *Table) { t.Partitions[1].First = t.Partitions[0].Last }},
-		{"past the end", func(t *Table) { t.Partitions[2].Last = 1 << 50 }},
-		{"backwards", func(t *Table) { t.Partitions[2].Last = t.Partitions[2].First - 1 }},
-		{"in the entries", func(t *Table) { t.Partitions[0].First = 3 }},
-	}
-	for _, tc := range tests {
-		t.Run(tc.name, func(t *testing.T) {
-			disk, table := shipped(t, 256*mib, 512)
-			tc.edit(table)
-			array := table.encodeEntries()
-			_ = table.writeCopy(disk, array, place{own: 1, other: table.backupLBA, array: 2})
-			_ = table.writeCopy(disk, array, place{own: table.backupLBA, other: 1, array: table.backupLBA - 32})
-			if _, err := Read(disk); err == nil || errors.Is(err, ErrNoTable) {
-				t.Errorf("got %v", err)
-			}
-			if err := table.Write(disk); err == nil {
-				t.Error("written")
-			}
-		})
-	}
-}
-
-func TestErase(t *testing.T) {
-	disk, _ := shipped(t, 256*mib, 512)
-	if err := Erase(disk); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Read(disk); !errors.Is(err, ErrNoTable) {
-		t.Errorf("got %v", err)
-	}
-}
-
 func TestWriteKeepsBootCode(t *testing.T) {
 	disk, table := shipped(t, 256*mib, 512)
 	code := bytes.Repeat([]byte{0x90}, 446)
@@ -247,27 +118,6 @@ func TestFindWantsOne(t *testing.T) {
 	}
 	if _, ok := table.Find("B"); ok {
 		t.Error("one of two was taken")
-	}
-}
-
-func TestDeviceName(t *testing.T) {
-	for disk, want := range map[string]string{"sda": "sda3", "nvme0n1": "nvme0n1p3", "mmcblk0": "mmcblk0p3", "vdb": "vdb3"} {
-		if got := DeviceName(disk, 3); got != want {
-			t.Errorf("%s: %s", disk, got)
-		}
-	}
-}
-
-func TestKernelPartitions(t *testing.T) {
-	sys := fstest.MapFS{}
-	for name, text := range map[string]string{
-		"sda/size": "99", "sda/sda1/partition": "1\n", "sda/sda1/start": "2048\n", "sda/sda1/size": "8\n", "sda/queue/size": "7",
-	} {
-		sys["class/block/"+name] = &fstest.MapFile{Data: []byte(text)}
-	}
-	got := kernelPartitions(sys, "sda")
-	if len(got) != 1 || got[1] != (known{2048, 8}) {
-		t.Errorf("got %v", got)
 	}
 }
 
@@ -301,21 +151,4 @@ func TestForeignToolsAcceptTheTable(t *testing.T) {
 			}
 		})
 	}
-}
-
-func FuzzRead(f *testing.F) {
-	table, _ := New(NewGUID(), mib, 512)
-	disk := blockdevice.NewRecorder(mib, 512)
-	_ = table.Write(disk)
-	seed := make([]byte, 34*512)
-	_, _ = disk.ReadAt(seed, 0)
-	f.Add(seed)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		disk := blockdevice.NewRecorder(mib, 512)
-		_, _ = disk.WriteAt(data[:min(len(data), mib)], 0)
-		if table, err := Read(disk); err == nil {
-			table.Free()
-			_ = table.Write(disk)
-		}
-	})
 }
