@@ -15,6 +15,7 @@ import (
 	"dodeka/userland/internal/console"
 	"dodeka/userland/internal/events"
 	"dodeka/userland/internal/failure"
+	"dodeka/userland/internal/guard"
 	"dodeka/userland/internal/kmod"
 	"dodeka/userland/internal/logs"
 	"dodeka/userland/internal/maintenance"
@@ -137,15 +138,14 @@ func (s *system) endFailed(failed *phase.Failure) {
 // guard starts a goroutine. PID 1 must outlive a defect in any of them: a panic is reported as a failed phase.
 func (s *system) guard(name string, run func()) {
 	go func() {
-		defer func() {
-			if r := recover(); r != nil {
-				select {
-				case s.broken <- &phase.Failure{Phase: name, Err: fmt.Errorf("BUG: panic: %v", r)}:
-				default: // another one is being reported
-				}
-			}
-		}()
-		run()
+		err := guard.Run(func() error { run(); return nil })
+		if err == nil {
+			return
+		}
+		select {
+		case s.broken <- &phase.Failure{Phase: name, Err: err}:
+		default: // another one is being reported
+		}
 	}()
 }
 

@@ -7,6 +7,8 @@ package phase
 import (
 	"fmt"
 	"time"
+
+	"dodeka/userland/internal/guard"
 )
 
 // Phase is one step over the state S that the steps hand on.
@@ -30,7 +32,8 @@ func (f *Failure) Unwrap() error { return f.Err }
 func Run[S any](phases []Phase[S], state *S, announce func(name string)) *Failure {
 	for _, p := range phases {
 		announce(p.Name)
-		if err := runOne(p, state); err != nil {
+		// PID 1 must say what went wrong and go on living.
+		if err := guard.Run(func() error { return p.Run(state) }); err != nil {
 			return &Failure{Phase: p.Name, Err: err}
 		}
 	}
@@ -45,14 +48,4 @@ func Line(name string, since time.Duration) string {
 // FailedLine is what the console shows when a phase fails.
 func FailedLine(f *Failure) string {
 	return fmt.Sprintf("dodeka: failed phase=%s reason=%s", f.Phase, f.Err)
-}
-
-// runOne turns a panic into an error: PID 1 must say what went wrong and go on living.
-func runOne[S any](p Phase[S], state *S) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("BUG: panic: %v", r)
-		}
-	}()
-	return p.Run(state)
 }

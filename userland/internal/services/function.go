@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"dodeka/userland/internal/guard"
 )
 
 // errStuck ends a life: what does not end cannot be started again beside itself.
@@ -22,7 +24,7 @@ func (u *unit) runFunction(ctx context.Context, d Definition) error {
 		started()
 		go func() {
 			defer log.Close()
-			ended <- guard(func() error { return d.Run(ctx, log) })
+			ended <- guard.Run(func() error { return d.Run(ctx, log) })
 		}()
 		select {
 		case err := <-ended:

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"dodeka/userland/internal/guard"
 )
 
 // watchHealth checks until ctx ends. Too many failures in a row go to fail, which ends the run.
@@ -41,7 +43,7 @@ func (u *unit) watchHealth(ctx context.Context, h Health, fail func(error)) {
 func checkOnce(ctx context.Context, h Health) error {
 	limited, cancel := context.WithTimeout(ctx, h.Timeout)
 	defer cancel()
-	return guard(func() error { return h.Check(limited) })
+	return guard.Run(func() error { return h.Check(limited) })
 }
 
 // watched runs the service with its health checks. run calls started once the service runs.

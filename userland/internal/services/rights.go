@@ -9,16 +9,15 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"dodeka/userland/internal/guard"
 )
 
 // Capability is one of capabilities(7).
 type Capability uintptr
 
-// Capabilities that services are given.
-const (
-	NetBindService Capability = unix.CAP_NET_BIND_SERVICE
-	SysTime        Capability = unix.CAP_SYS_TIME
-)
+// NetBindService lets a service listen on ports below 1024.
+const NetBindService Capability = unix.CAP_NET_BIND_SERVICE
 
 // withRights calls start so that the new process can never have more than the command's capabilities, and never gains
 // any from a file (no_new_privs). Both are attributes of a thread that a new process inherits, and Go has no place
@@ -43,7 +42,7 @@ func withRights(c Command, start func() error) error {
 func onOwnThread(result chan<- error, f func() error) {
 	runtime.LockOSThread()
 	if unix.Gettid() != unix.Getpid() {
-		result <- guard(f)
+		result <- guard.Run(f)
 		return // without UnlockOSThread: the thread ends
 	}
 	inner := make(chan error, 1)

@@ -209,3 +209,13 @@ func TestTable(t *testing.T) {
 		}
 	}
 }
+
+func TestADefectInALifeFailsThatServiceOnly(t *testing.T) {
+	b := newBench(t)
+	if err := b.Add(Definition{ID: "x", Command: command("hello")}); err != nil {
+		t.Fatal(err)
+	}
+	b.Supervisor.options.Reaper = nil // what starts the process panics
+	b.start(t, "x")
+	b.journal.await(t, "x FAILED Failed: BUG: panic: ", 1)
+}

@@ -3,11 +3,14 @@
 package services
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
+
+	"dodeka/userland/internal/guard"
 )
 
 // unit is one service. Its life is one goroutine between start and the end of run.
@@ -67,7 +70,7 @@ func (u *unit) begin(r *run) {
 	u.record(stateStarting, "Starting service")
 	go func() {
 		defer close(r.done)
-		err := u.live(r.ctx)
+		err := guard.Run(func() error { return u.live(r.ctx) })
 		r.cancel()
 		u.mu.Lock()
 		r.over = true
@@ -144,18 +147,14 @@ func (u *unit) once(ctx context.Context) error {
 		return err
 	}
 	if d.Condition != nil {
-		what := d.Waiting
-		if what == "" {
-			what = "its condition"
-		}
-		u.record(stateWaiting, "Waiting for "+what)
-		if err := guard(func() error { return d.Condition(ctx) }); err != nil {
+		u.record(stateWaiting, "Waiting for "+cmp.Or(d.Waiting, "its condition"))
+		if err := guard.Run(func() error { return d.Condition(ctx) }); err != nil {
 			return err
 		}
 	}
 	u.record(statePreparing, "Preparing to run")
 	if d.Prepare != nil {
-		if err := guard(func() error { return d.Prepare(ctx) }); err != nil {
+		if err := guard.Run(func() error { return d.Prepare(ctx) }); err != nil {
 			return err
 		}
 	}
@@ -173,14 +172,4 @@ func ending(err error) string {
 		return "Ended"
 	}
 	return "Failed: " + err.Error()
-}
-
-// guard turns a panic into an error: PID 1 must outlive a defect of any service.
-func guard(f func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("BUG: panic: %v", r)
-		}
-	}()
-	return f()
 }

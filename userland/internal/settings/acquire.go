@@ -9,6 +9,8 @@ import (
 
 	"github.com/siderolabs/talos/pkg/machinery/config"
 	resources "github.com/siderolabs/talos/pkg/machinery/resources/config"
+
+	"dodeka/userland/internal/guard"
 )
 
 // Acquire reads STATE and then the sources in order, joins what they have, and stops when the configuration is
@@ -31,7 +33,7 @@ func (m *Manager) acquire(ctx context.Context, network bool) (bool, error) {
 		}
 	}()
 	var problems []error
-	if err := m.readState(ctx); err != nil {
+	if err := guard.Run(func() error { return m.readState(ctx) }); err != nil {
 		problems = append(problems, err)
 	}
 	for !m.Complete() {
@@ -39,7 +41,8 @@ func (m *Manager) acquire(ctx context.Context, network bool) (bool, error) {
 		if !found {
 			break
 		}
-		if err := m.readSource(ctx, source); err != nil && !m.Complete() {
+		err := guard.Run(func() error { return m.readSource(ctx, source) }) // a text that no decoder expected costs its source only
+		if err != nil && !m.Complete() {
 			err = fmt.Errorf("configuration from %s: %w", source.Name, err)
 			m.options.Log("%v", err)
 			problems = append(problems, err)

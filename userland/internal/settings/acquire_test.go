@@ -18,6 +18,7 @@ const link = "apiVersion: v1alpha1\nkind: LinkConfig\nname: eth0\nmtu: 1400\n"
 
 func TestAcquireTakesSourcesInOrder(t *testing.T) {
 	broken := Source{Name: "broken", Read: func(context.Context) ([]byte, error) { return nil, errors.New("no answer") }}
+	explodes := Source{Name: "explodes", Read: func(context.Context) ([]byte, error) { panic("nil map") }}
 	none := Source{Name: "none", Read: func(context.Context) ([]byte, error) { return nil, ErrNone }}
 	tests := []struct {
 		name     string
@@ -34,6 +35,8 @@ func TestAcquireTakesSourcesInOrder(t *testing.T) {
 		{name: "documents join", sources: []Source{static("a", link), static("b", string(whole("network: {hostname: b}")))}, complete: true, want: []string{"mtu: 1400", "hostname: b"}},
 		{name: "later wins", sources: []Source{static("a", link), static("b", strings.Replace(link, "1400", "9000", 1)+"---\n"+string(whole()))}, complete: true, want: []string{"mtu: 9000"}},
 		{name: "broken source is passed over", sources: []Source{broken, static("bad", "machine: {foo: 1}"), static("a", string(whole("network: {hostname: a}")))}, complete: true, want: []string{"hostname: a"}},
+		{name: "source that panics is passed over", sources: []Source{explodes, static("a", string(whole("network: {hostname: a}")))}, complete: true, want: []string{"hostname: a"}},
+		{name: "only a source that panics", sources: []Source{explodes}, fail: "configuration from explodes: BUG: panic: nil map"},
 		{name: "only broken ones", sources: []Source{broken, static("bad", "machine: {foo: 1}")}, fail: "machine.foo: unknown field"},
 		{name: "incomplete", sources: []Source{static("a", link)}, want: []string{"mtu: 1400"}},
 		{name: "invalid", sources: []Source{static("a", "machine: {type: foo}")}, fail: `expected "controlplane"`},

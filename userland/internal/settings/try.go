@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/siderolabs/talos/pkg/machinery/config"
+
+	"dodeka/userland/internal/guard"
 )
 
 // trial is a configuration in force that nobody has confirmed. STATE still holds the one before, so a reboot ends it too.
@@ -54,7 +56,7 @@ func (m *Manager) revert(t *trial) {
 		return
 	}
 	m.options.Log("configuration: the try is over, the one before returns")
-	if err := m.activate(context.Background(), t.before); err != nil {
+	if err := guard.Run(func() error { return m.activate(context.Background(), t.before) }); err != nil {
 		m.options.Log("configuration: the one before could not return: %v", err)
 	}
 }
