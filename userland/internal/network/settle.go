@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/siderolabs/talos/pkg/machinery/constants"
 	"github.com/siderolabs/talos/pkg/machinery/resources/network"
 
 	"dodeka/userland/internal/hostfiles"
@@ -17,8 +18,8 @@ import (
 	"dodeka/userland/internal/timesync"
 )
 
-// defaultTimeServers are asked when nobody names others.
-var defaultTimeServers = []string{"time.cloudflare.com"}
+// defaultTimeServers are asked when nobody names others: the default that the configuration's documentation promises.
+var defaultTimeServers = []string{constants.DefaultNTPServer}
 
 // facts is what the plan and the leases say together about names and time.
 type facts struct {

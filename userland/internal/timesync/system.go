@@ -3,27 +3,50 @@
 package timesync
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/beevik/ntp"
 	"golang.org/x/sys/unix"
 )
 
-// queryTimeout is for one server, the lookup of its name aside.
-const queryTimeout = 3 * time.Second
+const (
+	askTimeout   = 5 * time.Second // for one server, the lookup of its name included
+	queryTimeout = 3 * time.Second // of that for its answer
+)
 
-// Ask is Options.Query for real servers. An answer that the rules of RFC 5905 forbid is an error, a "kiss of death" too.
-func Ask(_ context.Context, server string) (time.Duration, error) {
-	response, err := ntp.QueryWithOptions(server, ntp.QueryOptions{Timeout: queryTimeout})
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", server, err)
+// Ask is Options.Query for real servers. It returns when its context ends. An answer that the rules of RFC 5905 forbid is
+// an error, a "kiss of death" too.
+func Ask(ctx context.Context, server string) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	response, err := ntp.QueryWithOptions(server, ntp.QueryOptions{
+		Timeout: queryTimeout, Dialer: func(_, address string) (net.Conn, error) { return dial(ctx, address) },
+	})
+	if err == nil {
+		err = response.Validate()
 	}
-	if err := response.Validate(); err != nil {
-		return 0, fmt.Errorf("%s: %w", server, err)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", server, cmp.Or(ctx.Err(), err))
 	}
 	return response.ClockOffset, nil
+}
+
+// dial prefers IPv4, as an address of IPv6 alone does not say that there is a way out by it. The context's end closes the
+// connection.
+func dial(ctx context.Context, address string) (net.Conn, error) {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "udp4", address)
+	if err != nil {
+		conn, err = dialer.DialContext(ctx, "udp6", address)
+	}
+	if err == nil {
+		context.AfterFunc(ctx, func() { _ = conn.Close() })
+	}
+	return conn, err
 }
 
 // System is the kernel's clock.

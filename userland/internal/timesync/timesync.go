@@ -15,6 +15,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"dodeka/userland/internal/guard"
 )
 
 const (
@@ -46,7 +48,7 @@ type Clock interface {
 type Settings struct {
 	Disabled    bool
 	Servers     []string
-	BootTimeout time.Duration // 0: 30 seconds
+	BootTimeout time.Duration // 0 or less: 30 seconds, so that the wait always ends
 }
 
 func (s Settings) equal(o Settings) bool {
@@ -108,7 +110,7 @@ func (s *Syncer) Wait(ctx context.Context) bool {
 	s.mu.Lock()
 	limit := s.settings.BootTimeout
 	s.mu.Unlock()
-	if limit == 0 {
+	if limit <= 0 {
 		limit = defaultBootTimeout
 	}
 	select {
@@ -195,8 +197,12 @@ func (s *Syncer) ask(ctx context.Context, servers []string) ([]time.Duration, er
 	answers := make(chan answer, len(servers))
 	for _, server := range servers {
 		go func() {
-			offset, err := s.options.Query(ctx, server)
-			answers <- answer{offset, err}
+			var a answer
+			a.err = guard.Run(func() (err error) { // what a stranger sent must not end PID 1
+				a.offset, err = s.options.Query(ctx, server)
+				return err
+			})
+			answers <- a
 		}()
 	}
 	var offsets []time.Duration

@@ -39,7 +39,14 @@ func (w *world) note(what string, offset time.Duration) error {
 	return nil
 }
 
-func (w *world) query(_ context.Context, server string) (time.Duration, error) {
+func (w *world) query(ctx context.Context, server string) (time.Duration, error) {
+	switch server {
+	case "hangs":
+		<-ctx.Done()
+		return 0, ctx.Err()
+	case "explodes":
+		panic(server)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	offset, ok := w.offsets[server]
@@ -144,17 +151,39 @@ func TestRunRefusesImpossibleTimes(t *testing.T) {
 }
 
 func TestWaitIsBoundedAndSaysSo(t *testing.T) {
-	for limit, want := range map[time.Duration]string{0: "within 30s", 5 * time.Second: "within 5s"} {
+	for name, tc := range map[string]struct {
+		settings Settings
+		want     time.Duration
+	}{
+		"a bound":           {Settings{Servers: []string{"dead"}, BootTimeout: 5 * time.Second}, 5 * time.Second},
+		"none":              {Settings{Servers: []string{"dead"}}, 30 * time.Second},
+		"one below zero":    {Settings{Servers: []string{"dead"}, BootTimeout: -1}, 30 * time.Second},
+		"server that hangs": {Settings{Servers: []string{"hangs"}}, 30 * time.Second},
+		"no server":         {Settings{}, 30 * time.Second},
+	} {
 		w := &world{}
-		play(t, w, Settings{Servers: []string{"dead"}, BootTimeout: limit}, func(s *Syncer) {
+		play(t, w, tc.settings, func(s *Syncer) {
+			began := time.Now()
 			if s.Wait(context.Background()) {
-				t.Error("synchronised with nobody")
+				t.Errorf("%s: synchronised with nobody", name)
+			}
+			if took := time.Since(began); took != tc.want {
+				t.Errorf("%s: took %s, want %s", name, took, tc.want)
 			}
 		})
-		if !slices.ContainsFunc(w.lines, func(l string) bool { return strings.Contains(l, want) }) {
-			t.Errorf("said %q, want %q", w.lines, want)
+		if want := "within " + tc.want.String(); !slices.ContainsFunc(w.lines, func(l string) bool { return strings.Contains(l, want) }) {
+			t.Errorf("%s: said %q, want %q", name, w.lines, want)
 		}
 	}
+}
+
+func TestRunOutlivesAPanicOfAQuery(t *testing.T) {
+	w := &world{offsets: map[string]time.Duration{"a": time.Hour}}
+	play(t, w, Settings{Servers: []string{"explodes", "a"}}, func(s *Syncer) {
+		if !s.Wait(context.Background()) {
+			t.Error("not synchronised")
+		}
+	})
 }
 
 func TestDisabledIsSynchronisedAtOnce(t *testing.T) {
