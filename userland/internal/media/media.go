@@ -70,22 +70,16 @@ func OpenBelow(dir, path string) (*os.File, error) {
 		return nil, err
 	}
 	defer root.Close()
-	file, err := root.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	info, err := root.Stat(path) // first: to open a pipe would be to wait for its writer, for ever
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("no %s: %w", path, fs.ErrNotExist)
-	}
-	if err != nil {
+	case err != nil:
 		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
-	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", path)
-	}
-	if err != nil {
-		_ = file.Close()
-		return nil, err
-	}
-	return file, nil
+	return root.Open(path)
 }
 
 func identifyDevice(device string) (string, error) {

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // image makes a device of the given length with texts at byte offsets.
@@ -62,6 +64,9 @@ func TestOpenBelow(t *testing.T) {
 	if err := os.Symlink(outside, filepath.Join(dir, "dodeka/b.root")); err != nil {
 		t.Fatal(err)
 	}
+	if err := unix.Mkfifo(filepath.Join(dir, "dodeka/pipe.root"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	file, err := OpenBelow(dir, "dodeka/a.root")
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +75,7 @@ func TestOpenBelow(t *testing.T) {
 	if _, err := OpenBelow(dir, "dodeka/c.root"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a missing file: %v", err)
 	}
-	for _, path := range []string{"dodeka/b.root", "dodeka", "../secret"} {
+	for _, path := range []string{"dodeka/b.root", "dodeka/pipe.root", "dodeka", "../secret"} {
 		if file, err := OpenBelow(dir, path); err == nil {
 			t.Errorf("%s was opened as %s", path, file.Name())
 		}

@@ -69,7 +69,7 @@ func start(t *testing.T, s *service) string {
 
 // volume is a medium in memory.
 type volume struct {
-	fs.FS
+	fs.StatFS
 	closed *bool
 }
 

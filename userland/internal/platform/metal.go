@@ -105,18 +105,21 @@ func replace(text string, values map[string]func() string, escape func(string) s
 }
 
 // readFile reads a regular file of a volume. ErrNone: it is not there.
-func readFile(volume fs.FS, name string) ([]byte, error) {
-	file, err := volume.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
+func readFile(volume Volume, name string) ([]byte, error) {
+	info, err := volume.Stat(name) // first: to open a pipe would be to wait for its writer, for ever
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%s: %w", name, ErrNone)
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a regular file", name)
 	}
+	file, err := volume.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", name)
-	}
 	data, err := io.ReadAll(io.LimitReader(file, MaxBytes+1))
 	if err == nil && len(data) > MaxBytes {
 		err = fmt.Errorf("%s is over %d bytes", name, MaxBytes)

@@ -46,7 +46,7 @@ type Reader interface {
 
 // Volume is a mounted, read-only file system.
 type Volume interface {
-	fs.FS
+	fs.StatFS
 	Close() error
 }
 

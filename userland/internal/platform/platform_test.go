@@ -60,6 +60,22 @@ func TestMetalURL(t *testing.T) {
 	}
 }
 
+// expectRead reads a platform. fail is part of the error, empty for none.
+func expectRead(t *testing.T, platform string, options Options, config, host, fail string) {
+	t.Helper()
+	reader, err := New(platform, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := reader.Read(context.Background())
+	if (err != nil) != (fail != "") || err != nil && !strings.Contains(err.Error(), fail) {
+		t.Fatalf("got %v", err)
+	}
+	if string(found.Config) != config || found.Hostname != host {
+		t.Errorf("got %q and %q", found.Config, found.Hostname)
+	}
+}
+
 func TestVolumes(t *testing.T) {
 	ovf := `<?xml version="1.0"?><Environment xmlns:wa="w"><wa:LinuxProvisioningConfigurationSet><wa:CustomData>` + b64(config) + `</wa:CustomData></wa:LinuxProvisioningConfigurationSet></Environment>`
 	azureService := &service{answers: map[string]string{"/metadata/instance?api-version=2021-02-01&format=json": "{}"}}
@@ -99,17 +115,7 @@ func TestVolumes(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			tc.options.Fetch = quick
 			tc.options.OpenVolume = media(t, tc.volumes)
-			reader, err := New(tc.platform, tc.options)
-			if err != nil {
-				t.Fatal(err)
-			}
-			found, err := reader.Read(context.Background())
-			if (err != nil) != (tc.fail != "") || err != nil && !strings.Contains(err.Error(), tc.fail) {
-				t.Fatalf("got %v", err)
-			}
-			if string(found.Config) != tc.config || found.Hostname != tc.host {
-				t.Errorf("got %q and %q", found.Config, found.Hostname)
-			}
+			expectRead(t, tc.platform, tc.options, tc.config, tc.host, tc.fail)
 		})
 	}
 }
@@ -134,22 +140,13 @@ func TestVMware(t *testing.T) {
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
-			reader, err := New("vmware", Options{GuestInfo: func(_ context.Context, name string) (string, error) {
+			guest := func(_ context.Context, name string) (string, error) {
 				if value, found := tc.variables[name]; found {
 					return value, nil
 				}
 				return "", fmt.Errorf("%s: %w", name, ErrNone)
-			}})
-			if err != nil {
-				t.Fatal(err)
 			}
-			found, err := reader.Read(context.Background())
-			if (err != nil) != (tc.fail != "") || err != nil && !strings.Contains(err.Error(), tc.fail) {
-				t.Fatalf("got %v", err)
-			}
-			if string(found.Config) != tc.config || found.Hostname != tc.host {
-				t.Errorf("got %q and %q", found.Config, found.Hostname)
-			}
+			expectRead(t, "vmware", Options{GuestInfo: guest}, tc.config, tc.host, tc.fail)
 		})
 	}
 }
@@ -221,6 +218,9 @@ func TestSources(t *testing.T) {
 func TestMediaWithoutDrives(t *testing.T) {
 	sys := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(sys, "class/block/sr0"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(sys, "class/block/sr0/size"), []byte("8\n"), 0o400); err != nil {
 		t.Fatal(err)
 	}
 	m := Media{Sys: sys, Dev: t.TempDir(), Run: t.TempDir()}

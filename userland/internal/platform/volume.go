@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dodeka/userland/internal/probe"
+	"dodeka/userland/internal/sysfs"
 )
 
 // mountable are the file systems of media that carry metadata. Others would let a medium choose which parser of the
@@ -28,34 +29,36 @@ type Media struct {
 	Run string // where a directory for the mount can be made, /run/dodeka
 }
 
-// Open is an Options.OpenVolume. Of several that fit, the first by name is taken. Nothing is left when ctx has ended.
+// Open is an Options.OpenVolume. Of several that fit, the first that can be mounted is taken. Nothing is left when ctx has
+// ended.
 func (m Media) Open(ctx context.Context, query VolumeQuery) (Volume, error) {
-	entries, err := os.ReadDir(filepath.Join(m.Sys, "class/block"))
-	if err != nil {
-		return nil, err
-	}
-	for _, entry := range entries {
+	var failed []error
+	for _, block := range sysfs.Blocks(os.DirFS(m.Sys)) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		device := filepath.Join(m.Dev, entry.Name())
+		device := filepath.Join(m.Dev, block.Name)
 		kind, fits := match(device, query)
 		if !fits {
 			continue
 		}
 		volume, err := m.mount(device, kind)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", entry.Name(), err)
+			failed = append(failed, fmt.Errorf("%s: %w", block.Name, err))
+			continue
 		}
 		if query.File == "" {
 			return volume, nil
 		}
-		if _, err := fs.Stat(volume, query.File); err == nil {
+		if _, err := volume.Stat(query.File); err == nil {
 			return volume, nil
 		}
 		if err := volume.Close(); err != nil {
 			return nil, err
 		}
+	}
+	if len(failed) > 0 {
+		return nil, errors.Join(failed...)
 	}
 	return nil, fs.ErrNotExist
 }
@@ -86,7 +89,7 @@ func match(device string, query VolumeQuery) (kind string, fits bool) {
 
 // mounted is a volume that is unmounted when it is closed.
 type mounted struct {
-	fs.FS
+	fs.StatFS
 	root *os.Root
 	dir  string
 }
@@ -104,7 +107,7 @@ func (m Media) mount(device, kind string) (Volume, error) {
 	if err != nil {
 		return nil, errors.Join(err, unix.Unmount(dir, 0), os.Remove(dir))
 	}
-	return &mounted{root.FS(), root, dir}, nil
+	return &mounted{root.FS().(fs.StatFS), root, dir}, nil
 }
 
 func (v *mounted) Close() error {
