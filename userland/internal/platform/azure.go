@@ -4,12 +4,14 @@ package platform
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"strings"
 )
@@ -55,7 +57,7 @@ func (a azure) Read(ctx context.Context) (Metadata, error) {
 
 func (i azureInstance) metadata() Metadata {
 	c := i.Compute
-	found := Metadata{Hostname: firstOf(c.OSProfile.ComputerName, c.Name)}
+	found := Metadata{Hostname: cmp.Or(c.OSProfile.ComputerName, c.Name)}
 	found.Facts.Region = strings.ToLower(c.Location)
 	found.Facts.Zone = c.PlatformFaultDomain
 	if c.Zone != "" {
@@ -114,7 +116,7 @@ func findElement(data []byte, name string) (string, error) {
 	for {
 		token, err := decoder.Token()
 		if err != nil {
-			if err.Error() == "EOF" {
+			if errors.Is(err, io.EOF) {
 				return "", nil
 			}
 			return "", err

@@ -3,6 +3,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ type request struct {
 func (f Fetcher) get(ctx context.Context, r request) ([]byte, error) {
 	client := f.client()
 	defer client.CloseIdleConnections()
-	delay := orDefault(f.FirstDelay, time.Second)
+	delay := cmp.Or(f.FirstDelay, time.Second)
 	for {
 		body, err := f.once(ctx, client, r)
 		again := (*retryable)(nil)
@@ -50,7 +51,7 @@ func (f Fetcher) get(ctx context.Context, r request) ([]byte, error) {
 			return nil, fmt.Errorf("%w (%w)", err, ctx.Err())
 		case <-time.After(delay):
 		}
-		delay = min(2*delay, orDefault(f.MaxDelay, 30*time.Second))
+		delay = min(2*delay, cmp.Or(f.MaxDelay, 30*time.Second))
 	}
 }
 
@@ -60,7 +61,7 @@ type retryable struct{ error }
 func (r *retryable) Unwrap() error { return r.error }
 
 func (f Fetcher) once(ctx context.Context, client *http.Client, r request) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, orDefault(f.Timeout, 15*time.Second))
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(f.Timeout, 15*time.Second))
 	defer cancel()
 	method := r.method
 	if method == "" {
@@ -75,7 +76,7 @@ func (f Fetcher) once(ctx context.Context, client *http.Client, r request) ([]by
 	}
 	answer, err := client.Do(ask)
 	if errors.Is(err, errRedirect) {
-		return nil, err
+		return nil, bare(r.url, err)
 	}
 	if err != nil {
 		return nil, &retryable{bare(r.url, err)}
@@ -151,13 +152,6 @@ func shown(address string) string {
 		return "a URL that cannot be read"
 	}
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
-}
-
-func orDefault(value, standard time.Duration) time.Duration {
-	if value > 0 {
-		return value
-	}
-	return standard
 }
 
 // optional turns "there is none" into nothing.

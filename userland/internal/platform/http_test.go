@@ -199,11 +199,17 @@ func TestFetchUsesNoProxy(t *testing.T) {
 }
 
 func TestErrorsDoNotShowCredentials(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-	defer cancel()
-	_, err := quick.get(ctx, request{url: "http://user:secret@127.0.0.1:1/path?token=secret"})
-	if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "http://127.0.0.1:1/path") {
-		t.Errorf("got %v", err)
+	redirecting := start(t, &service{before: func(w http.ResponseWriter, r *http.Request) bool {
+		http.Redirect(w, r, "http://192.0.2.1/?token=secret", http.StatusFound)
+		return true
+	}})
+	for _, url := range []string{"http://127.0.0.1:1", redirecting} {
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		_, err := quick.get(ctx, request{url: strings.Replace(url, "://", "://user:secret@", 1) + "/path?token=secret"})
+		cancel()
+		if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), url+"/path") {
+			t.Errorf("got %v", err)
+		}
 	}
 }
 

@@ -29,7 +29,12 @@ func (n *netspec) name(given, mac string) string {
 	return given
 }
 
+// link adds a link. Of too many it keeps one more than there may be, so that check refuses them and enslave, which looks
+// through all, never has many to look through.
 func (n *netspec) link(spec network.LinkSpecSpec) {
+	if len(n.Links) > maxLinks {
+		return
+	}
 	spec.Up, spec.ConfigLayer = true, network.ConfigPlatform
 	n.Links = append(n.Links, spec)
 }
@@ -92,6 +97,28 @@ func (n *netspec) route(link, destination, netmask, gateway string, metric uint3
 	}
 	route.Normalize()
 	n.Routes = append(n.Routes, route)
+	return nil
+}
+
+// subnetRoute is a route of a subnet, in version 1 of cloud-init's network configuration and in OpenStack's.
+type subnetRoute struct {
+	Network string `yaml:"network"`
+	Netmask string `yaml:"netmask"`
+	Gateway string `yaml:"gateway"`
+}
+
+// gateways adds the default route of a subnet, if it has one, and its others.
+func (n *netspec) gateways(link, gateway string, others []subnetRoute) error {
+	if gateway != "" {
+		if err := n.route(link, "", "", gateway, 0); err != nil {
+			return err
+		}
+	}
+	for _, route := range others {
+		if err := n.route(link, route.Network, route.Netmask, route.Gateway, 0); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -79,6 +79,10 @@ func TestParseNetworkConfig(t *testing.T) {
 
 func TestParseNetworkConfigRefuses(t *testing.T) {
 	v1 := func(item string) string { return "version: 1\nconfig: [" + item + "]\n" }
+	var members []string
+	for i := range maxLinks {
+		members = append(members, fmt.Sprintf("eth%d", i))
+	}
 	tests := []struct{ name, text, want string }{
 		{"empty", "# nothing", "it is empty"},
 		{"no version", "ethernets: {}", "version is not 1 or 2"},
@@ -96,6 +100,10 @@ func TestParseNetworkConfigRefuses(t *testing.T) {
 		{"v2 route of two families", "version: 2\nethernets: {a: {routes: [{to: 10.0.0.0/8, via: 'fe80::1'}]}}", "ethernets.a: route to"},
 		{"wrong type", "version: 2\nethernets: [a]", "cannot"},
 		{"too many links", v1(strings.TrimSuffix(strings.Repeat("{type: physical, name: a},", maxLinks+1), ",")), "over 256 links"},
+		{"too many members of a bond", v1("{type: bond, name: b, bond_interfaces: [" + strings.Join(members, ",") + "]}"), "over 256 links"},
+		{"too many addresses", "version: 2\nethernets: {a: {addresses: [" + strings.TrimSuffix(strings.Repeat("10.0.0.1/8,", maxEach+1), ",") + "]}}", "over 1024 addresses"},
+		{"too many routes", "version: 2\nethernets: {a: {routes: [" + strings.TrimSuffix(strings.Repeat("{via: 10.0.0.1},", maxEach+1), ",") + "]}}", "over 1024 routes"},
+		{"too many resolvers", "version: 2\nethernets: {a: {nameservers: {addresses: [" + strings.TrimSuffix(strings.Repeat("10.0.0.1,", maxEach+1), ",") + "]}}}", "over 1024 resolvers"},
 		{"alias bomb", "a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]\n", "too complex"},
 	}
 	for _, tc := range tests {

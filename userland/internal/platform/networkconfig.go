@@ -13,8 +13,11 @@ import (
 	"dodeka/userland/internal/yamltree"
 )
 
-// maxLinks bounds what a network configuration can make the network manager do.
-const maxLinks = 256
+// Bounds on what a network configuration can make the network manager do.
+const (
+	maxLinks = 256
+	maxEach  = 1024 // addresses, routes and so on
+)
 
 // parseNetworkConfig reads cloud-init's network configuration, version 1 or 2, with or without "network:" around it.
 // Spec: cloudinit.readthedocs.io, network-config-format-v1 and -v2. Left out: bridges, tunnels, policy routing.
@@ -24,12 +27,6 @@ func parseNetworkConfig(data []byte, linkByMAC func(string) (string, bool)) (spe
 			spec, err = nil, fmt.Errorf("yaml: %v", p)
 		}
 	}()
-	var outer struct {
-		Network yaml.Node `yaml:"network"`
-	}
-	if err := decodeYAML(data, &outer); err != nil {
-		return nil, err
-	}
 	roots, err := yamltree.Parse(data)
 	if err != nil {
 		return nil, err
@@ -38,8 +35,11 @@ func parseNetworkConfig(data []byte, linkByMAC func(string) (string, bool)) (spe
 		return nil, errors.New("it is empty")
 	}
 	inner := roots[0]
-	if outer.Network.Kind != 0 {
-		inner = yamltree.Target(&outer.Network)
+	if inner.Kind != yaml.MappingNode {
+		return nil, errNoMapping
+	}
+	if wrapped := yamltree.Value(inner, "network"); wrapped != nil {
+		inner = wrapped
 	}
 	n := &netspec{linkByMAC: linkByMAC}
 	version := yamltree.Value(inner, "version")
@@ -51,13 +51,33 @@ func parseNetworkConfig(data []byte, linkByMAC func(string) (string, bool)) (spe
 	default:
 		err = errors.New("version is not 1 or 2")
 	}
-	if err == nil && len(n.Links) > maxLinks {
-		err = fmt.Errorf("it has over %d links", maxLinks)
+	if err == nil {
+		err = n.check()
 	}
 	if err != nil {
 		return nil, err
 	}
 	return &n.PlatformConfigSpec, nil
+}
+
+// check refuses what would keep the network manager busy for long.
+func (n *netspec) check() error {
+	resolvers := 0
+	for _, r := range n.Resolvers {
+		resolvers += len(r.DNSServers) + len(r.SearchDomains)
+	}
+	for _, kind := range []struct {
+		name        string
+		count, most int
+	}{
+		{"links", len(n.Links), maxLinks}, {"addresses", len(n.Addresses), maxEach}, {"routes", len(n.Routes), maxEach},
+		{"DHCP clients", len(n.Operators), maxEach}, {"resolvers and search domains", resolvers, maxEach},
+	} {
+		if kind.count > kind.most {
+			return fmt.Errorf("it has over %d %s", kind.most, kind.name)
+		}
+	}
+	return nil
 }
 
 // bondMaster reads the words of the kernel's bonding options; an unknown word is refused.

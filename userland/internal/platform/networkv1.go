@@ -39,19 +39,15 @@ type itemV1 struct {
 }
 
 type subnetV1 struct {
-	Type    string `yaml:"type"`
-	Address string `yaml:"address"`
-	Netmask string `yaml:"netmask"`
-	Gateway string `yaml:"gateway"`
-	DNS     words  `yaml:"dns_nameservers"`
-	Search  words  `yaml:"dns_search"`
-	IPv4    *bool  `yaml:"ipv4"` // Hetzner: dhcp of this family only
-	IPv6    *bool  `yaml:"ipv6"`
-	Routes  []struct {
-		Network string `yaml:"network"`
-		Netmask string `yaml:"netmask"`
-		Gateway string `yaml:"gateway"`
-	} `yaml:"routes"`
+	Type    string        `yaml:"type"`
+	Address string        `yaml:"address"`
+	Netmask string        `yaml:"netmask"`
+	Gateway string        `yaml:"gateway"`
+	DNS     words         `yaml:"dns_nameservers"`
+	Search  words         `yaml:"dns_search"`
+	IPv4    *bool         `yaml:"ipv4"` // Hetzner: dhcp of this family only
+	IPv6    *bool         `yaml:"ipv6"`
+	Routes  []subnetRoute `yaml:"routes"`
 }
 
 // words is a list of strings, or one.
@@ -134,15 +130,8 @@ func (n *netspec) subnetV1(link string, subnet subnetV1) error {
 	default:
 		return fmt.Errorf("type %q is not supported", subnet.Type)
 	}
-	if subnet.Gateway != "" {
-		if err := n.route(link, "", "", subnet.Gateway, 0); err != nil {
-			return err
-		}
-	}
-	for _, route := range subnet.Routes {
-		if err := n.route(link, route.Network, route.Netmask, route.Gateway, 0); err != nil {
-			return err
-		}
+	if err := n.gateways(link, subnet.Gateway, subnet.Routes); err != nil {
+		return err
 	}
 	return n.resolvers(subnet.DNS, subnet.Search)
 }

@@ -3,6 +3,7 @@
 package platform
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -76,7 +77,7 @@ func (n *netspec) decodeV2(root *yaml.Node) error {
 	known := map[string]string{} // the id of a section to the name of the interface
 	for _, id := range sorted(whole.Ethernets) {
 		link := whole.Ethernets[id]
-		known[id] = n.name(firstOf(link.SetName, link.Match.Name, id), link.Match.MAC)
+		known[id] = n.name(cmp.Or(link.SetName, link.Match.Name, id), link.Match.MAC)
 		n.link(network.LinkSpecSpec{Name: known[id], MTU: link.MTU})
 		if err := n.settings("ethernets."+id, known[id], link); err != nil {
 			return err
@@ -91,7 +92,7 @@ func (n *netspec) decodeV2(root *yaml.Node) error {
 		}
 		var members []string
 		for _, member := range bond.Members {
-			members = append(members, firstOf(known[member], member))
+			members = append(members, cmp.Or(known[member], member))
 		}
 		n.bond(id, bond.MTU, master, members)
 		if err := n.settings("bonds."+id, id, bond.linkV2); err != nil {
@@ -100,7 +101,7 @@ func (n *netspec) decodeV2(root *yaml.Node) error {
 	}
 	for _, id := range sorted(whole.VLANs) {
 		vlan := whole.VLANs[id]
-		if err := n.vlan(id, firstOf(known[vlan.Link], vlan.Link), vlan.ID, vlan.MTU); err != nil {
+		if err := n.vlan(id, cmp.Or(known[vlan.Link], vlan.Link), vlan.ID, vlan.MTU); err != nil {
 			return err
 		}
 		if err := n.settings("vlans."+id, id, vlan.linkV2); err != nil {

@@ -4,6 +4,7 @@ package platform
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,8 +111,8 @@ func (n nocloud) interpret(files seed, hints map[string]string) (Metadata, error
 		return Metadata{}, fmt.Errorf("meta-data: %w", err)
 	}
 	found := Metadata{Config: machineConfig(files.user)}
-	found.Hostname = firstOf(hints["h"], id.Hostname, id.Local)
-	found.Facts.InstanceID = firstOf(hints["i"], id.InstanceID)
+	found.Hostname = cmp.Or(hints["h"], id.Hostname, id.Local)
+	found.Facts.InstanceID = cmp.Or(hints["i"], id.InstanceID)
 	found.Facts.InstanceType, found.Facts.ProviderID = id.InstanceType, id.ProviderID
 	found.Facts.Region, found.Facts.Zone = id.Region, id.Zone
 	found.Facts.InternalDNS, found.Facts.ExternalDNS = id.Local, id.Public
@@ -136,6 +137,8 @@ func machineConfig(user []byte) []byte {
 	return user
 }
 
+var errNoMapping = errors.New("expected fields and values")
+
 // decodeYAML decodes the first document into a struct; other fields are left out, as platforms add some.
 func decodeYAML(data []byte, into any) (err error) {
 	defer func() {
@@ -148,16 +151,7 @@ func decodeYAML(data []byte, into any) (err error) {
 		return err
 	}
 	if roots[0].Kind != yaml.MappingNode {
-		return errors.New("expected fields and values")
+		return errNoMapping
 	}
 	return roots[0].Decode(into)
-}
-
-func firstOf(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
 }

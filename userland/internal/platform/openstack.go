@@ -3,6 +3,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -99,16 +100,13 @@ type openstackNetwork struct {
 type openstackSubnet struct {
 	Link, Type, Netmask, Gateway string
 	Address                      string `json:"ip_address"`
-	Routes                       []struct{ Network, Netmask, Gateway string }
+	Routes                       []subnetRoute
 }
 
 func (n *netspec) decodeOpenstack(data []byte) error {
 	var whole openstackNetwork
 	if err := json.Unmarshal(data, &whole); err != nil {
 		return err
-	}
-	if len(whole.Links) > maxLinks {
-		return fmt.Errorf("it has over %d links", maxLinks)
 	}
 	known, err := n.openstackLinks(whole)
 	if err != nil {
@@ -141,24 +139,14 @@ func (n *netspec) decodeOpenstack(data []byte) error {
 			}
 		}
 	}
-	return nil
+	return n.check()
 }
 
 func (n *netspec) openstackSubnet(link string, subnet openstackSubnet) error {
 	if err := n.address(link, subnet.Address, subnet.Netmask); err != nil {
 		return err
 	}
-	if subnet.Gateway != "" {
-		if err := n.route(link, "", "", subnet.Gateway, 0); err != nil {
-			return err
-		}
-	}
-	for _, route := range subnet.Routes {
-		if err := n.route(link, route.Network, route.Netmask, route.Gateway, 0); err != nil {
-			return err
-		}
-	}
-	return nil
+	return n.gateways(link, subnet.Gateway, subnet.Routes)
 }
 
 // openstackLinks maps ids of links to interfaces. Physical ones are known by their address; without one that the
@@ -179,9 +167,9 @@ func (n *netspec) openstackLinks(whole openstackNetwork) (map[string]string, err
 			}
 			var members []string
 			for _, member := range link.Members {
-				members = append(members, firstOf(known[member], member))
+				members = append(members, cmp.Or(known[member], member))
 			}
-			known[link.ID] = firstOf(link.ID, fmt.Sprintf("bond%d", i))
+			known[link.ID] = cmp.Or(link.ID, fmt.Sprintf("bond%d", i))
 			n.bond(known[link.ID], link.MTU, master, members)
 		}
 	}

@@ -3,6 +3,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +60,7 @@ func (v vmware) interpret(meta []byte, found *Metadata) error {
 	if err := decodeYAML(meta, &id); err != nil {
 		return err
 	}
-	found.Hostname = firstOf(id.Local, id.Hostname)
+	found.Hostname = cmp.Or(id.Local, id.Hostname)
 	found.Facts.InstanceID = id.InstanceID
 	if !strings.Contains(string(meta), "network:") {
 		return nil
