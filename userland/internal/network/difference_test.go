@@ -96,7 +96,7 @@ func TestDifferenceRenamesFirst(t *testing.T) {
 	f, o := newFake("eth0", "eth1", "eth2", "enp0s9"), newOwned()
 	f.shown.Renames = map[string]string{"eth0": "enp0s3", "eth1": "enp0s9", "eth2": "enp0s3"}
 	shown, _ := f.Snapshot()
-	if got := difference(wanted{}, o, shown); len(got) != 1 && len(got) != 0 {
+	if got := difference(wanted{}, o, shown); len(got) != 1 || got[0] != (SetUp{"lo", true}) { // both names are taken
 		t.Errorf("got %v", got)
 	}
 	f.shown.Renames = map[string]string{"eth0": "enp0s3", "eth1": "enp0s9"}

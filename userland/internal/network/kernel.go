@@ -66,22 +66,28 @@ func (k *Kernel) Watch(ctx context.Context, changed func()) {
 	}
 }
 
+// listen returns when one of its subscriptions has ended.
 func (k *Kernel) listen(parent context.Context, changed func()) {
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
-	links, addresses, routes := make(chan netlink.LinkUpdate, 64), make(chan netlink.AddrUpdate, 64), make(chan netlink.RouteUpdate, 64)
-	if netlink.LinkSubscribe(links, ctx.Done()) != nil || netlink.AddrSubscribe(addresses, ctx.Done()) != nil ||
-		netlink.RouteSubscribe(routes, ctx.Done()) != nil {
+	subscribe(ctx, cancel, changed, netlink.LinkSubscribe)
+	subscribe(ctx, cancel, changed, netlink.AddrSubscribe)
+	subscribe(ctx, cancel, changed, netlink.RouteSubscribe)
+	<-ctx.Done()
+}
+
+// subscribe calls changed for every update, and ended when there will be none any more. It reads until the channel is
+// closed: the library's goroutine behind it would wait for its reader for ever.
+func subscribe[T any](ctx context.Context, ended, changed func(), to func(chan<- T, <-chan struct{}) error) {
+	updates := make(chan T)
+	if to(updates, ctx.Done()) != nil {
+		ended()
 		return
 	}
-	for open := true; open; {
-		select {
-		case <-ctx.Done():
-			return
-		case _, open = <-links:
-		case _, open = <-addresses:
-		case _, open = <-routes:
+	go func() {
+		defer ended()
+		for range updates {
+			changed()
 		}
-		changed()
-	}
+	}()
 }
