@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"google.golang.org/grpc"
@@ -76,13 +77,7 @@ var quiet = strings.Fields(`Version Hostname ServiceList Logs LogsContainers Dme
 	TimeCheck Get Watch ImageList ControllerRuntimeDependencies`)
 
 func isQuiet(method string) bool {
-	name := method[strings.LastIndexByte(method, '/')+1:]
-	for _, q := range quiet {
-		if q == name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(quiet, method[strings.LastIndexByte(method, '/')+1:])
 }
 
 // unaryLog notes who asked for a change, and what came of it.

@@ -15,23 +15,9 @@ import (
 	"dodeka/userland/internal/blockdevice"
 )
 
-// Keys that Talos gave a meaning; others are free. Tag 0 cannot be a key.
-const (
-	Upgrade                     uint8 = 0x6
-	StagedUpgradeImageRef       uint8 = 0x7
-	StagedUpgradeInstallOptions uint8 = 0x8
-	StateEncryptionConfig       uint8 = 0x9
-	MetalNetworkPlatformConfig  uint8 = 0xa
-	DownloadURLCode             uint8 = 0xb
-	UserReserved1               uint8 = 0xc
-	UserReserved2               uint8 = 0xd
-	UserReserved3               uint8 = 0xe
-	UUIDOverride                uint8 = 0xf
-	UniqueMachineToken          uint8 = 0x10
-	DiskImageBootloader         uint8 = 0x11
-	// ResetInProgress is ours: what the reset that has begun shall still wipe, as JSON.
-	ResetInProgress uint8 = 0xd0
-)
+// ResetInProgress is a key of ours: what the reset that has begun shall still wipe, as JSON. Those that Talos gave a
+// meaning are in machinery's package meta. Tag 0 cannot be a key.
+const ResetInProgress uint8 = 0xd0
 
 // Store is the values in memory and the place they came from. It may be used by several goroutines.
 type Store struct {

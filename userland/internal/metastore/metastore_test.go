@@ -18,6 +18,7 @@ import (
 	"github.com/cosi-project/runtime/pkg/state"
 	"github.com/cosi-project/runtime/pkg/state/impl/inmem"
 	"github.com/cosi-project/runtime/pkg/state/impl/namespaced"
+	"github.com/siderolabs/talos/pkg/machinery/meta"
 	"github.com/siderolabs/talos/pkg/machinery/resources/runtime"
 
 	"dodeka/userland/internal/blockdevice"
@@ -52,13 +53,13 @@ func TestValuesOutliveTheProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set(t, s, UserReserved1, "one")
-	set(t, s, UUIDOverride, "")
+	set(t, s, meta.UserReserved1, "one")
+	set(t, s, meta.UUIDOverride, "")
 	set(t, s, 0xff, strings.Repeat("x", 100_000))
-	if err := s.Delete(UserReserved1); err != nil {
+	if err := s.Delete(meta.UserReserved1); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Delete(UserReserved2); err != nil {
+	if err := s.Delete(meta.UserReserved2); err != nil {
 		t.Fatal(err)
 	}
 	again, err := Open(path)
@@ -68,7 +69,7 @@ func TestValuesOutliveTheProcess(t *testing.T) {
 	if got := again.All(); !maps.Equal(got, s.All()) || len(got) != 2 {
 		t.Errorf("got %d keys", len(got))
 	}
-	if value, ok := again.Get(UUIDOverride); !ok || value != "" {
+	if value, ok := again.Get(meta.UUIDOverride); !ok || value != "" {
 		t.Errorf("empty value: %q, %v", value, ok)
 	}
 }

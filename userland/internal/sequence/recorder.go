@@ -74,13 +74,6 @@ func (r *Recorder) End(err error) {
 	r.sequence, r.actor = "", ""
 }
 
-// Current is the phase that runs, empty between sequences.
-func (r *Recorder) Current() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.phase
-}
-
 func (r *Recorder) endPhase() {
 	if r.phase == "" {
 		return

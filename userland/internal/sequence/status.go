@@ -40,13 +40,6 @@ func (s *Status) SetStage(stage runtime.MachineStage) error {
 	return s.change(func(spec *runtime.MachineStatusSpec) { spec.Stage = stage })
 }
 
-// Stage is the present one.
-func (s *Status) Stage() runtime.MachineStage {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.spec.Stage
-}
-
 // SetUnmet says what the machine lacks; nothing makes it ready.
 func (s *Status) SetUnmet(unmet ...runtime.UnmetCondition) error {
 	return s.change(func(spec *runtime.MachineStatusSpec) {

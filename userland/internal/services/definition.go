@@ -6,6 +6,7 @@
 package services
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,25 +94,14 @@ func (d Definition) checked() (Definition, error) {
 	if (d.Command.Path == "") == (d.Run == nil) {
 		return d, fmt.Errorf("service %q: expected either a command or a function", d.ID)
 	}
-	if d.Cgroup.Path == "" {
-		d.Cgroup.Path = cgroup.System + "/" + d.ID
-	}
-	if d.StopAfter == 0 {
-		d.StopAfter = defaultStop
-	}
+	d.Cgroup.Path = cmp.Or(d.Cgroup.Path, cgroup.System+"/"+d.ID)
+	d.StopAfter = cmp.Or(d.StopAfter, defaultStop)
 	if d.Health != nil {
 		h := *d.Health
-		h.Delay = orDefault(h.Delay, defaultDelay)
-		h.Period = orDefault(h.Period, defaultPeriod)
-		h.Timeout = orDefault(h.Timeout, defaultTimeout)
+		h.Delay = cmp.Or(h.Delay, defaultDelay)
+		h.Period = cmp.Or(h.Period, defaultPeriod)
+		h.Timeout = cmp.Or(h.Timeout, defaultTimeout)
 		d.Health = &h
 	}
 	return d, nil
-}
-
-func orDefault(d, fallback time.Duration) time.Duration {
-	if d == 0 {
-		return fallback
-	}
-	return d
 }

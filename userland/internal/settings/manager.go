@@ -85,13 +85,6 @@ func (m *Manager) UseStateDir(dir string) error {
 	return m.persist(context.Background(), kept)
 }
 
-// RebootFailed allows further changes after an Apply that needed a reboot which then did not happen.
-func (m *Manager) RebootFailed() {
-	m.mutex.Lock()
-	defer m.mutex.Unlock()
-	m.rebooting = false
-}
-
 // persist writes to STATE, if there is one, and publishes that. An error leaves the old configuration there.
 func (m *Manager) persist(ctx context.Context, provider config.Provider) error {
 	m.mutex.Lock()

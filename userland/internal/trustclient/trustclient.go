@@ -25,11 +25,7 @@ import (
 	"google.golang.org/grpc/credentials"
 )
 
-const (
-	tryLimit = 10 * time.Second
-	firstGap = time.Second
-	mostGap  = time.Minute
-)
+const tryLimit = 10 * time.Second
 
 // Request is what there is to ask and whom.
 type Request struct {
@@ -42,27 +38,6 @@ type Request struct {
 // Answer holds PEM: the certificate, and the authorities that nodes of the cluster trust.
 type Answer struct {
 	CA, Certificate []byte
-}
-
-// Get asks one endpoint after the other, from a random one on, until there is an answer or ctx ends. Between rounds it
-// waits, longer each time. The error is that of the last round.
-func Get(ctx context.Context, r Request) (Answer, error) {
-	if err := r.check(); err != nil {
-		return Answer{}, err
-	}
-	gap := firstGap
-	for {
-		answer, err := Try(ctx, r)
-		if err == nil {
-			return answer, nil
-		}
-		select {
-		case <-ctx.Done():
-			return Answer{}, err
-		case <-time.After(gap/2 + rand.N(gap/2)): // nodes that start together do not come together
-		}
-		gap = min(2*gap, mostGap)
-	}
 }
 
 func (r Request) check() error {

@@ -19,7 +19,7 @@ func TestWithPort(t *testing.T) {
 	}
 }
 
-func TestGetRefusesWhatCannotWork(t *testing.T) {
+func TestTryRefusesWhatCannotWork(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		r    Request
@@ -29,7 +29,7 @@ func TestGetRefusesWhatCannotWork(t *testing.T) {
 		{"no token", Request{Endpoints: []string{"a"}}, "token is empty"},
 		{"no authority", Request{Endpoints: []string{"a"}, Token: "x", AcceptedCAs: []byte("x")}, "no certificate authority"},
 	} {
-		if _, err := Get(context.Background(), tc.r); err == nil || !strings.Contains(err.Error(), tc.want) {
+		if _, err := Try(context.Background(), tc.r); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v", tc.name, err)
 		}
 	}

@@ -107,7 +107,7 @@ func TestVolumesOnALoopDevice(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, v := range []Volume{state, ephemeral} {
-		if err := Unmount(v); err != nil {
+		if err := unix.Unmount(v.MountPoint, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -117,7 +117,7 @@ func TestVolumesOnALoopDevice(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(state.MountPoint, "kept")); err != nil {
 		t.Error("what was written is gone:", err)
 	}
-	if err := Unmount(state); err != nil {
+	if err := unix.Unmount(state.MountPoint, 0); err != nil {
 		t.Fatal(err)
 	}
 	checkUntouched(t, k, disk, state)

@@ -87,15 +87,6 @@ func MountState(ctx context.Context, disk string) (string, error) {
 	return System().MountExisting(ctx, disk, State)
 }
 
-// Unmount ends the use of a volume. EBUSY while files are open.
-func Unmount(v Volume) error {
-	err := unix.Unmount(v.MountPoint, unix.UMOUNT_NOFOLLOW)
-	if errors.Is(err, unix.EINVAL) { // not mounted
-		return nil
-	}
-	return err
-}
-
 // MountExisting mounts the volume when it is whole.
 func (k *Keeper) MountExisting(ctx context.Context, disk string, v Volume) (string, error) {
 	device, err := blockdevice.Open(disk)
