@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -130,28 +131,13 @@ func (tx *Transaction) Delete(object Object) {
 func Concat(parts ...any) string {
 	var words []string
 	for _, part := range parts {
-		switch value := part.(type) {
-		case []string:
-			words = append(words, Concat(toAny(value)...))
-		default:
-			words = append(words, text(value))
+		if list, is := part.([]string); is {
+			words = append(words, list...)
+		} else {
+			words = append(words, text(part))
 		}
 	}
-	kept := words[:0]
-	for _, word := range words {
-		if word != "" {
-			kept = append(kept, word)
-		}
-	}
-	return strings.Join(kept, " ")
-}
-
-func toAny(words []string) []any {
-	list := make([]any, len(words))
-	for i, word := range words {
-		list[i] = word
-	}
-	return list
+	return strings.Join(slices.DeleteFunc(words, func(word string) bool { return word == "" }), " ")
 }
 
 // text prints what a pointer points to, unless the pointer prints itself.

@@ -5,6 +5,7 @@ package knftables
 import (
 	"encoding/binary"
 	"fmt"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -113,7 +114,7 @@ func (c *compiler) address(family string) error {
 	if !prefix.IsSingleIP() {
 		zero := make([]byte, f.length)
 		c.add(&expr.Bitwise{
-			SourceRegister: firstRegister, DestRegister: firstRegister, Len: f.length, Mask: mask(prefix), Xor: zero,
+			SourceRegister: firstRegister, DestRegister: firstRegister, Len: f.length, Mask: net.CIDRMask(prefix.Bits(), prefix.Addr().BitLen()), Xor: zero,
 		})
 	}
 	c.add(&expr.Cmp{Op: operator, Register: firstRegister, Data: prefix.Masked().Addr().AsSlice()})
@@ -231,12 +232,4 @@ func parsePrefix(text string) (netip.Prefix, error) {
 		return netip.Prefix{}, err
 	}
 	return address.Prefix(address.BitLen())
-}
-
-func mask(prefix netip.Prefix) []byte {
-	bytes := make([]byte, prefix.Addr().BitLen()/8)
-	for bit := range prefix.Bits() {
-		bytes[bit/8] |= 0x80 >> (bit % 8)
-	}
-	return bytes
 }
