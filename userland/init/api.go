@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"strings"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -96,14 +95,4 @@ func (g lateGate) Admit(data []byte) ([]byte, error) {
 		return nil, access.ErrNotAuthorized
 	}
 	return gate.Admit(data)
-}
-
-// hasWord tells whether a word is on the kernel command line.
-func hasWord(text, word string) bool {
-	for _, w := range strings.Fields(text) {
-		if w == word {
-			return true
-		}
-	}
-	return false
 }

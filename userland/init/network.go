@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"dodeka/userland/internal/network"
@@ -41,7 +43,7 @@ func waitForTime(s *system) error {
 
 // predictableNames is the kernel argument that other systems know as well.
 func predictableNames(cmdline string) bool {
-	return !hasWord(cmdline, "net.ifnames=0")
+	return !slices.Contains(strings.Fields(cmdline), "net.ifnames=0")
 }
 
 func (s *system) hasAddress(limit time.Duration) bool {

@@ -85,7 +85,7 @@ func openMeta(s *system) error {
 	return nil
 }
 
-// findSystemDisk fills in where the system is installed. It is called again after an installation.
+// findSystemDisk fills in where the system is installed.
 func (s *system) findSystemDisk() {
 	inventory, err := disks.Take("/sys", "/proc", false)
 	if err != nil {
