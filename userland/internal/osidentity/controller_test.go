@@ -227,12 +227,50 @@ func TestMachineWithoutTheKeyAsks(t *testing.T) {
 	with := &asker{ca: ca}
 	m := start(t, with)
 	m.configure(&x509.PEMEncodedCertificateAndKey{Crt: ca.Crt})
-	spec := m.api(func(s *secrets.APICertsSpec, _ *stdx509.Certificate) bool { return !s.SkipVerifyingClientCert })
-	if spec.Client != nil || with.asked != "10.5.0.2" {
-		t.Errorf("asked %q, client %v", with.asked, spec.Client)
+	spec := m.api(func(_ *secrets.APICertsSpec, leaf *stdx509.Certificate) bool {
+		return leaf.VerifyHostname("api.example") == nil
+	})
+	if spec.Client != nil || with.asked != "10.5.0.2" || spec.SkipVerifyingClientCert {
+		t.Errorf("asked %q, client %v, open %v", with.asked, spec.Client, spec.SkipVerifyingClientCert)
 	}
-	if err := parse(t, spec.Server.Crt).VerifyHostname("api.example"); err != nil {
-		t.Error(err)
+}
+
+// silent is a trustd that does not answer.
+type silent struct{}
+
+func (silent) Sign(ctx context.Context, _ *secrets.OSRootSpec, _ string, _ []byte) ([]byte, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// TestConfiguredMachineIsNotOpen: whoever keeps the machine from its certificate must not keep its API open to readers.
+func TestConfiguredMachineIsNotOpen(t *testing.T) {
+	withoutKey := &x509.PEMEncodedCertificateAndKey{Crt: newCA(t).Crt}
+	for _, tc := range []struct {
+		name  string
+		asker Asker
+		ca    *x509.PEMEncodedCertificateAndKey
+	}{
+		{"nobody to ask", nil, withoutKey},
+		{"no answer", silent{}, withoutKey},
+		{"no CA", nil, nil},
+		{"a CA that is none", nil, &x509.PEMEncodedCertificateAndKey{Crt: []byte("x"), Key: []byte("y")}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			m := start(t, tc.asker)
+			m.api(func(s *secrets.APICertsSpec, _ *stdx509.Certificate) bool { return s.SkipVerifyingClientCert })
+			m.configure(tc.ca)
+			m.api(func(s *secrets.APICertsSpec, _ *stdx509.Certificate) bool { return !s.SkipVerifyingClientCert })
+			closed := func(r resource.Resource) (bool, error) {
+				settings, ok := r.(*runtime.APIServiceConfig)
+				return ok && *settings.TypedSpec() == runtime.APIServiceConfigSpec{ListenAddress: ":50000"}, nil
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			if _, err := m.WatchFor(ctx, runtime.NewAPIServiceConfig().Metadata(), state.WithCondition(closed)); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

@@ -81,12 +81,34 @@ func (c *Controller) maintenanceCA(ctx context.Context, r controller.Runtime) (*
 	})
 }
 
-// serve is for a machine with a configuration.
+// serve is for a machine with a configuration. Whatever stands in its way, the API is not open to everybody any more.
 func (c *Controller) serve(ctx context.Context, r controller.Runtime, cfg machineconfig.Config, sans *secrets.CertSANSpec) error {
 	root, err := rootOf(cfg)
+	if err == nil {
+		err = c.serveWith(ctx, r, root, cfg, sans)
+	}
+	if err != nil {
+		err = errors.Join(err, c.shut(ctx, r))
+	}
+	return err
+}
+
+// shut lets nobody in until there is a certificate, for which trustd may be long in coming: the CA of maintenance, which
+// stays the accepted one, never issued anything to a client.
+func (c *Controller) shut(ctx context.Context, r controller.Runtime) error {
+	api, err := safe.ReaderGetByID[*secrets.API](ctx, r, secrets.APIID)
+	if state.IsNotFoundError(err) || err == nil && !api.TypedSpec().SkipVerifyingClientCert {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
+	spec := *api.TypedSpec()
+	spec.SkipVerifyingClientCert = false
+	return c.writeAPI(ctx, r, spec)
+}
+
+func (c *Controller) serveWith(ctx context.Context, r controller.Runtime, root *secrets.OSRootSpec, cfg machineconfig.Config, sans *secrets.CertSANSpec) error {
 	sans.AppendIPs(root.CertSANIPs...)
 	sans.AppendDNSNames(root.CertSANDNSNames...)
 	sans.Sort()
@@ -94,6 +116,11 @@ func (c *Controller) serve(ctx context.Context, r controller.Runtime, cfg machin
 		return err
 	}
 	if now := c.Now(); !c.issued.fresh(now, root.IssuingCA.Crt, sans) {
+		if len(root.IssuingCA.Key) == 0 { // asking takes time
+			if err := c.shut(ctx, r); err != nil {
+				return err
+			}
+		}
 		if err := c.issueAll(ctx, now, root, cfg, sans); err != nil {
 			return err
 		}
