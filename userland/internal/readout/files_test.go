@@ -192,6 +192,18 @@ func TestWalkBoundsItsDepth(t *testing.T) {
 	}
 }
 
+func TestWalkBoundsItsMemory(t *testing.T) {
+	w := &walk{ctx: context.Background(), levels: -1, visitor: visitor{visit: func(*entry) error { return nil }}}
+	w.held = walkEntries - 4 // names of the directories above; /a has one more, /a/b two, /a/b/c one
+	if err := w.run(fileTree(t), "/a"); err != nil || w.held != walkEntries-4 {
+		t.Errorf("found %v and %d names held", err, w.held)
+	}
+	w.held++
+	if err := w.run(fileTree(t), "/a"); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("found %v", err)
+	}
+}
+
 func TestDiskUsage(t *testing.T) {
 	root := fileTree(t)
 	must(t, os.WriteFile(filepath.Join(root.FS, "a/b/c/deep"), make([]byte, 10_000), 0o644))

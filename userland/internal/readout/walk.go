@@ -18,7 +18,7 @@ import (
 )
 
 // Bounds of one walk. They are far above what a machine has, and keep a tree that somebody made to be endless from
-// holding memory or descriptors: a level costs one descriptor, a name of the directory at hand its bytes.
+// holding memory or descriptors: a level costs one descriptor, a name of the directories on the way its bytes.
 const (
 	walkLevels    = 200
 	walkDirectory = 200_000
@@ -61,6 +61,7 @@ type walk struct {
 	levels  int // entries deeper than this are not visited; negative for no limit of the caller's
 	visitor visitor
 	seen    int
+	held    int // names of the directories that are open
 }
 
 // run starts at a path of the caller. A link there is followed, inside the root; links further down are entries.
@@ -85,7 +86,7 @@ func (w *walk) enter(e *entry) error {
 		return w.ctx.Err()
 	}
 	if w.seen++; w.seen > walkEntries {
-		return status.Errorf(codes.ResourceExhausted, "%s: found more than %d files, expected a smaller tree", e.path, walkEntries)
+		return tooMany(e)
 	}
 	if err := w.visitor.visit(e); err != nil || e.err != nil || !e.mode().IsDir() {
 		return err
@@ -107,6 +108,10 @@ func (w *walk) descend(e *entry) error {
 		return w.enter(&entry{path: e.path, rel: e.rel, err: err})
 	}
 	defer func() { _ = dir.Close() }()
+	if w.held += len(names); w.held > walkEntries {
+		return tooMany(e)
+	}
+	defer func() { w.held -= len(names) }()
 	for _, name := range names {
 		if err := w.child(e, dir, name); err != nil {
 			return err
@@ -117,6 +122,10 @@ func (w *walk) descend(e *entry) error {
 		return w.enter(&entry{path: e.path, rel: e.rel, err: err})
 	}
 	return nil
+}
+
+func tooMany(e *entry) error {
+	return status.Errorf(codes.ResourceExhausted, "%s: found more than %d files, expected a smaller tree", e.path, walkEntries)
 }
 
 // child visits one name of an open directory. A file that is gone by now was not there.

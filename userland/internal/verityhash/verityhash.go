@@ -15,7 +15,7 @@ import (
 
 const (
 	blockBytes = 4096
-	maxBlocks  = 1 << 22 // 16 GiB of data: 128 MiB of leaves are held in memory at most
+	maxBlocks  = 1 << 22 // 16 GiB of data: about 128 MiB of leaves are held in memory at most
 )
 
 // ErrMismatch is the verdict on an image that is not the one with the root hash.
@@ -27,7 +27,7 @@ func Check(image io.Reader, blocks uint64, rootHash string) error {
 	if blocks == 0 || blocks > maxBlocks {
 		return fmt.Errorf("an image of %d blocks cannot be checked", blocks)
 	}
-	level := make([]byte, 0, blocks*sha256.Size)
+	var level []byte // grows with what was read: the number of blocks is only a claim
 	block := make([]byte, blockBytes)
 	for n := range blocks {
 		if _, err := io.ReadFull(image, block); err != nil {
