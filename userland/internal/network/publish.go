@@ -110,13 +110,18 @@ func (p *publisher) nodes(ctx context.Context, n nodes) {
 	}
 }
 
-// everything is each address that the machine ever had since it booted.
+// maxRemembered bounds the addresses that the machine once had: anyone on a link can make it have new ones every second,
+// and its certificates name them all.
+const maxRemembered = 256
+
+// everything is each address that the machine has, and that it had since it booted, up to the bound.
 func (p *publisher) everything(ctx context.Context, now []netip.Prefix) []netip.Prefix {
 	all := slices.Clone(now)
 	before, err := p.state.Get(ctx, network.NewNodeAddress(network.NamespaceName, network.NodeAddressAccumulativeID).Metadata())
 	if old, ok := before.(*network.NodeAddress); err == nil && ok {
 		all = joined(all, old.TypedSpec().Addresses)
 	}
+	all = all[:min(len(all), max(len(now), maxRemembered))]
 	slices.SortFunc(all, comparePrefix)
 	return all
 }
