@@ -91,6 +91,7 @@ var documents = []row{
 	{"HostnameConfig", honoured, true, ""},
 	{"ResolverConfig", honoured, true, ""},
 	{"TimeSyncConfig", honoured, true, ""},
+	{"TimeSyncConfig.ptp", refused, true, "PTP devices are not read: the clock would never be set"},
 	{"StaticHostConfig", honoured, true, ""},
 	{"LinkConfig.addresses.*.routePriority", refused, true, "routes of addresses have the kernel's priority"},
 	{"VLANConfig.addresses.*.routePriority", refused, true, "routes of addresses have the kernel's priority"},

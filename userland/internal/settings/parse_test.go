@@ -65,6 +65,7 @@ func TestParseRefusesWithPathAndLine(t *testing.T) {
 		{"KubeSpan", "machine:\n  network:\n    kubespan:\n      enabled: true\n", []string{"machine.network.kubespan: not supported"}},
 		{"WireGuard in a list", "machine:\n  network:\n    interfaces: [{interface: wg0, wireguard: {listenPort: 1}}]\n", []string{"machine.network.interfaces[0].wireguard: not supported"}},
 		{"encryption of a volume", "apiVersion: v1alpha1\nkind: VolumeConfig\nname: EPHEMERAL\nencryption:\n  provider: luks2\n", []string{"VolumeConfig[EPHEMERAL].encryption: not supported"}},
+		{"PTP", "apiVersion: v1alpha1\nkind: TimeSyncConfig\nptp: {devices: [/dev/ptp0]}\n", []string{"TimeSyncConfig.ptp: not supported: PTP devices are not read"}},
 		{"unsupported kind", "apiVersion: v1alpha1\nkind: KubeSpanConfig\nenabled: true\n", []string{"KubeSpanConfig: not supported: KubeSpan is not there"}},
 		{"unknown kind", "apiVersion: v1alpha1\nkind: Foo\n", []string{"Foo: unknown document kind (line 1)"}},
 		{"kind with control characters", "apiVersion: v1alpha1\nkind: \"a\\eb\"\n", []string{"a b: unknown document kind"}},
