@@ -106,6 +106,22 @@ func TestReadRefusesOverlapsAndOutliers(t *testing.T) {
 	}
 }
 
+func TestWriteRefusesAPartitionWhereTheEntriesGo(t *testing.T) {
+	disk, table := shipped(t, 256*mib, 512)
+	table.FirstUsable, table.Partitions[0].First = 3, 3
+	array := table.encodeEntries()
+	_ = table.writeCopy(disk, array, place{own: 1, other: table.backupLBA, array: 2}) // its header says 34, so it is refused
+	_ = table.writeCopy(disk, array, place{own: table.backupLBA, other: 1, array: table.backupLBA - 32})
+	got, err := Read(disk)
+	if err != nil || got.FirstUsable != 3 {
+		t.Fatalf("the backup: %+v, %v", got, err)
+	}
+	before := disk.Writes()
+	if err := got.Write(disk); err == nil || disk.Writes() != before {
+		t.Errorf("%d writes, %v", disk.Writes()-before, err)
+	}
+}
+
 func TestErase(t *testing.T) {
 	disk, _ := shipped(t, 256*mib, 512)
 	if err := Erase(disk); err != nil {
@@ -126,9 +142,23 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		disk := blockdevice.NewRecorder(mib, 512)
 		_, _ = disk.WriteAt(data[:min(len(data), mib)], 0)
-		if table, err := Read(disk); err == nil {
-			table.Free()
-			_ = table.Write(disk)
+		table, err := Read(disk)
+		if err != nil {
+			return
+		}
+		for _, gap := range table.Free() {
+			for _, p := range table.Partitions {
+				if gap.First <= p.Last && p.First <= gap.Last {
+					t.Fatalf("free from %d to %d, yet %+v lies there", gap.First, gap.Last, p)
+				}
+			}
+		}
+		if err := table.Write(disk); err != nil {
+			return
+		}
+		again, err := Read(disk)
+		if err != nil || !again.Healthy() || !slices.Equal(again.Partitions, table.Partitions) {
+			t.Fatalf("what was written is read as %+v, %v", again, err)
 		}
 	})
 }

@@ -179,6 +179,7 @@ func (t *Table) fit(diskBytes int64) error {
 		return fmt.Errorf("a disk of %d bytes is too small for a partition table", diskBytes)
 	}
 	t.backupLBA = sectors - 1
+	t.FirstUsable = max(t.FirstUsable, 2+t.arraySectors()) // one for few entries may leave less room than ours take
 	t.LastUsable = t.backupLBA - t.arraySectors() - 1
 	return t.check()
 }
