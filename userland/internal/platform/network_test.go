@@ -143,20 +143,32 @@ func FuzzNocloud(f *testing.F) {
 		if found.Network == nil {
 			return
 		}
-		for _, a := range found.Network.Addresses {
-			if !a.Address.IsValid() {
-				t.Fatalf("address %v", a)
-			}
-		}
-		for _, l := range found.Network.Links {
-			if l.Kind == network.LinkKindVLAN && (l.VLAN.VID == 0 || l.VLAN.VID > 4094) {
-				t.Fatalf("link %v", l)
-			}
-		}
+		checkNetwork(t, found.Network)
 	})
+}
+
+func checkNetwork(t *testing.T, spec *network.PlatformConfigSpec) {
+	if len(spec.Links) > maxLinks {
+		t.Fatalf("%d links", len(spec.Links))
+	}
+	for _, a := range spec.Addresses {
+		if !a.Address.IsValid() {
+			t.Fatalf("address %v", a)
+		}
+	}
+	for _, l := range spec.Links {
+		if l.Kind == network.LinkKindVLAN && (l.VLAN.VID == 0 || l.VLAN.VID > 4094) {
+			t.Fatalf("link %v", l)
+		}
+	}
 }
 
 func FuzzOpenstack(f *testing.F) {
 	f.Add([]byte(`{"links":[{"id":"a","type":"phy"}],"networks":[{"link":"a","type":"ipv4","ip_address":"1.2.3.4/8"}]}`))
-	f.Fuzz(func(t *testing.T, data []byte) { _ = (&netspec{}).decodeOpenstack(data) })
+	f.Fuzz(func(t *testing.T, data []byte) {
+		n := &netspec{}
+		if n.decodeOpenstack(data) == nil {
+			checkNetwork(t, &n.PlatformConfigSpec)
+		}
+	})
 }

@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -47,8 +49,14 @@ func TestParseRecord(t *testing.T) {
 func FuzzParseRecord(f *testing.F) {
 	f.Add("6,1,0,-;a\\x5cb\n")
 	f.Fuzz(func(t *testing.T, raw string) {
-		if record, err := parseRecord(raw); err == nil {
-			_ = record.format(time.Unix(0, 0))
+		record, err := parseRecord(raw)
+		if err != nil {
+			return
+		}
+		line := record.format(time.Unix(0, 0))
+		steers := func(r rune) bool { return r < ' ' && r != '\n' || r == 0x7f }
+		if strings.ContainsFunc(line, steers) && !strings.ContainsFunc(raw, steers) || utf8.ValidString(raw) && !utf8.ValidString(line) {
+			t.Fatalf("%q gives %q", raw, line)
 		}
 	})
 }
