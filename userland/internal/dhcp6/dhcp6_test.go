@@ -196,6 +196,26 @@ func TestMineRefusesAnswersToOthers(t *testing.T) {
 	}
 }
 
+func TestOffersWithoutAddressArePassedOver(t *testing.T) {
+	c := &Client{MAC: hardware, DUID: duid}
+	full := &dhcpv6.OptStatusCode{StatusCode: iana.StatusNoAddrsAvail}
+	for _, tc := range []struct {
+		name  string
+		parts []dhcpv6.Option
+		want  bool
+	}{
+		{"an address", []dhcpv6.Option{address("2001:db8::5", time.Hour, time.Hour)}, true},
+		{"no addresses left", []dhcpv6.Option{full}, false},
+		{"nothing", nil, false},
+	} {
+		m := reply(tc.parts)
+		m.MessageType = dhcpv6.MessageTypeAdvertise
+		if got := c.offers(m); got != tc.want {
+			t.Errorf("%s: got %v", tc.name, got)
+		}
+	}
+}
+
 func FuzzFromReply(f *testing.F) {
 	f.Add(reply([]dhcpv6.Option{address("2001:db8::5", time.Hour, 2*time.Hour)}, dhcpv6.OptDNS(net.ParseIP("2001:db8::53"))).ToBytes())
 	f.Add([]byte{})
