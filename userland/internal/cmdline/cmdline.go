@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -119,10 +120,8 @@ func Words(text string) []string {
 		}
 	}
 	flush()
-	for i, w := range words {
-		if w == "--" {
-			return words[:i]
-		}
+	if end := slices.Index(words, "--"); end >= 0 {
+		return words[:end]
 	}
 	return words
 }

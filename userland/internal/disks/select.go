@@ -33,9 +33,6 @@ func SelectorOf(config InstallConfig) (Selector, error) {
 	if err != nil {
 		return Selector{}, fmt.Errorf("machine.install.diskSelector: %w", err)
 	}
-	if match != nil && config.Disk() == "" {
-		return Selector{Match: match}, nil
-	}
 	return Selector{Path: config.Disk(), Match: match}, nil
 }
 
