@@ -17,6 +17,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv6"
 	"github.com/insomniacslk/dhcp/iana"
 
+	"dodeka/userland/internal/hostfiles"
 	"dodeka/userland/internal/lease"
 )
 
@@ -76,7 +77,7 @@ func FromReply(reply *dhcpv6.Message) (Config, error) {
 	c.Times = hosts(slices.Concat(reply.Options.NTPServers(), reply.Options.SNTP()), maxTimeServers)
 	if labels := reply.Options.DomainSearchList(); labels != nil {
 		for _, name := range labels.Labels {
-			if lease.ValidName(name) && len(c.Search) < maxSearch && !slices.Contains(c.Search, name) {
+			if hostfiles.ValidName(name) && len(c.Search) < maxSearch && !slices.Contains(c.Search, name) {
 				c.Search = append(c.Search, name)
 			}
 		}
