@@ -153,7 +153,7 @@ func TestLabelsComeFromTheDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := Disk{DevPath: path, Partitions: []Partition{{Index: 1, Offset: uint64(table.Offset(entry))}, {Index: 2, Offset: 5}}}
-	readLabels(d)
+	setLabels(d, readTable(d))
 	if d.Partitions[0].Label != "STATE" || d.Partitions[1].Label != "" {
 		t.Errorf("got %+v", d.Partitions)
 	}
