@@ -22,7 +22,7 @@ import (
 func fake(t *testing.T, groups ...string) *Tree {
 	t.Helper()
 	root := t.TempDir()
-	for _, group := range append(groups, "", Init, System, PodRuntime) {
+	for _, group := range append(groups, "", initGroup, System, PodRuntime) {
 		for name, text := range map[string]string{
 			"cgroup.controllers": "cpuset cpu memory pids\n", "cgroup.subtree_control": "", "cgroup.procs": "",
 			"cgroup.events": "populated 0\nfrozen 1\n", "cgroup.freeze": "", "memory.max": "", "cpu.weight": "", "pids.max": "",

@@ -20,7 +20,7 @@ type Recovery struct {
 // RecoveryOf decides from any text, also one that Parse refuses: a failure to parse is itself a failure to recover from.
 // An automated boot powers off at once; panic=N above 0 sets the delay in seconds.
 func RecoveryOf(text string) Recovery {
-	words := Words(Normalise(text))
+	words := splitWords(Normalise(text))
 	if slices.Contains(valuesOf(words, "dodeka.exit"), "poweroff") {
 		return Recovery{PowerOff: true}
 	}
@@ -35,11 +35,11 @@ func RecoveryOf(text string) Recovery {
 
 // KeepsKernelLog says that the user asked to see kernel messages on the console.
 func KeepsKernelLog(text string) bool {
-	words := Words(Normalise(text))
+	words := splitWords(Normalise(text))
 	return slices.Contains(words, "debug") || slices.Contains(words, "ignore_loglevel") || len(valuesOf(words, "loglevel")) > 0
 }
 
 // SetsPanic says that the command line itself sets the kernel's panic timeout.
 func SetsPanic(text string) bool {
-	return len(valuesOf(Words(Normalise(text)), "panic")) > 0
+	return len(valuesOf(splitWords(Normalise(text)), "panic")) > 0
 }

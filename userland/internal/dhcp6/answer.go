@@ -50,8 +50,8 @@ type Config struct {
 
 var errNoAddress = errors.New("the answer has no usable address")
 
-// FromReply checks a REPLY. What the machine cannot live without makes an error; what is merely nonsense is left out.
-func FromReply(reply *dhcpv6.Message) (Config, error) {
+// fromReply checks a REPLY. What the machine cannot live without makes an error; what is merely nonsense is left out.
+func fromReply(reply *dhcpv6.Message) (Config, error) {
 	var c Config
 	if reply.MessageType != dhcpv6.MessageTypeReply {
 		return c, fmt.Errorf("the answer is %s, expected REPLY", reply.MessageType)
@@ -152,8 +152,8 @@ func host(ip net.IP) (netip.Addr, bool) {
 	return addr, ok && addr.Is6() && !addr.Is4In6() && addr.IsGlobalUnicast()
 }
 
-// Decode reads a packet. A panic of the decoder becomes an error: the packet came from anyone on the network.
-func Decode(packet []byte) (message *dhcpv6.Message, err error) {
+// decode reads a packet. A panic of the decoder becomes an error: the packet came from anyone on the network.
+func decode(packet []byte) (message *dhcpv6.Message, err error) {
 	defer func() {
 		if recover() != nil {
 			message, err = nil, lease.ErrDamaged

@@ -104,7 +104,7 @@ func (c *Client) exchange(ctx context.Context, socket Exchanger, message *dhcpv6
 	if err != nil {
 		return nil, fmt.Errorf("no answer: %w", err)
 	}
-	config, err := FromReply(reply)
+	config, err := fromReply(reply)
 	if err != nil {
 		return nil, err
 	}

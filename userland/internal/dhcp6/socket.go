@@ -46,7 +46,7 @@ func (g guarded) ReadFrom(b []byte) (int, net.Addr, error) {
 		if err != nil {
 			return n, from, err
 		}
-		if _, err := Decode(b[:n]); !errors.Is(err, lease.ErrDamaged) {
+		if _, err := decode(b[:n]); !errors.Is(err, lease.ErrDamaged) {
 			return n, from, nil
 		}
 	}

@@ -36,15 +36,6 @@ func SelectorOf(config InstallConfig) (Selector, error) {
 	return Selector{Path: config.Disk(), Match: match}, nil
 }
 
-// ParseSelector reads an expression such as `disk.size >= 100u * GB && disk.transport == "nvme" && !system_disk`.
-func ParseSelector(expression string) (Selector, error) {
-	parsed, err := cel.ParseBooleanExpression(expression, celenv.DiskLocator())
-	if err != nil {
-		return Selector{}, err
-	}
-	return Selector{Match: &parsed}, nil
-}
-
 // Select returns the disk that is meant. Of several that match, the first is taken that can be installed to: not a CD,
 // not read-only, not the medium that was booted (boot, by name). The error lists the disks and why each was not taken.
 func Select(all []Disk, selector Selector, boot, system string) (Disk, error) {
