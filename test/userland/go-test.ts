@@ -10,6 +10,7 @@ import { openStore } from "../../builder/host/store.ts";
 import { USERLAND_DIR, fetchGoModules, readModuleSources } from "../../builder/release/go-modules.ts";
 import { GO_BUILD_CACHE, GO_ENV, GO_MODULE_CACHE, GO_PROGRAM } from "../../builder/release/go-toolchain.ts";
 import { openBox } from "../foreign/judge.ts";
+import { buildStaticcheck } from "../talosctl/build.ts";
 import { readEvents } from "./go-events.ts";
 
 const NETWORK_FILES = ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl/certs/ca-certificates.crt"];
@@ -21,12 +22,14 @@ const MODULES: Readonly<Record<string, readonly string[]>> = {
 };
 
 const JUDGES = "/tmp/judges";
+const STATICCHECK = "/tmp/staticcheck";
 const GO_PROGRAMS = GO_PROGRAM.slice(0, -"/go".length);
 const TEST_ENV: Readonly<Record<string, string>> = {
   ...GO_ENV,
   GOPROXY: "off",
   PATH: `${GO_PROGRAMS}:/usr/bin:/usr/sbin:${JUDGES}/usr/bin:${JUDGES}/usr/sbin`,
   LD_LIBRARY_PATH: `${JUDGES}/usr/lib/x86_64-linux-gnu`, // both toolboxes come from one lock
+  STATICCHECK_CACHE: `${GO_BUILD_CACHE}/staticcheck`,
 };
 
 interface Count {
@@ -39,7 +42,7 @@ interface Result {
   readonly text: string;
 }
 
-/** Runs gofmt, vet and the tests; counts checks and packages, and skipped tests as failures. */
+/** Runs gofmt, vet, staticcheck and the tests; counts checks and packages, and skipped tests as failures. */
 export async function testGoUserland(): Promise<Count> {
   const counts: Count[] = [];
   for (const [folder, packages] of Object.entries(MODULES)) counts.push(await testModule(folder, packages));
@@ -53,6 +56,7 @@ async function testModule(folder: string, packages: readonly string[]): Promise<
   const checks = [
     format.exitCode === 0 && format.text === "",
     (await run(GO_PROGRAM, "vet", ...packages)).exitCode === 0,
+    (await run(STATICCHECK, ...packages)).exitCode === 0,
   ];
   const test = await run(GO_PROGRAM, "test", "-json", ...packages);
   const { passed, failed } = readEvents(test.text);
@@ -75,6 +79,7 @@ async function enterModule(folder: string): Promise<(...argv: readonly string[])
     "/build": dir,
     [GO_MODULE_CACHE]: await fetchGoModules(context, toolbox, await readModuleSources(store, dir), network),
     [JUDGES]: (await openBox("judges")).root,
+    [STATICCHECK]: await buildStaticcheck(),
   };
   const binds = [
     ...Object.entries(lent).map(([inside, host]) => ({ host, inside, writable: false })),
