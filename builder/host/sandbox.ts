@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs a command inside a toolbox. bubblewrap comes from the toolbox itself and is started through the toolbox's own
 // dynamic loader, so that the host lends nothing but its kernel. As an ordinary user it makes a user namespace; as root
-// it does without one, so that hosts with user namespaces switched off work too.
+// it does without one, so that hosts with user namespaces switched off work too, unless the command asks for powers.
 import { join } from "node:path";
 import { execa } from "execa";
 import { FactoryError } from "../errors.ts";
@@ -18,6 +18,8 @@ export interface SandboxCommand {
   readonly network?: boolean;
   /** Device nodes of the host, such as /dev/kvm. */
   readonly devices?: readonly string[];
+  /** All capabilities in a user namespace of its own, for tests that mount or make networks; none over the host. */
+  readonly powers?: boolean;
 }
 
 export interface SandboxOptions {
@@ -48,7 +50,9 @@ export function sandboxArgv(root: string, command: SandboxCommand, isRoot: boole
   const argv = [join(root, LOADER), "--library-path", libraries, join(root, "usr/bin/bwrap")];
   // As anybody else we become root inside, so that files read as root's. As root no user namespace is needed, and the
   // command keeps none of root's powers: bubblewrap drops them itself only in a user namespace.
-  argv.push(...(isRoot ? ["--cap-drop", "ALL"] : ["--unshare-user", "--uid", "0", "--gid", "0"]));
+  const powers = command.powers === true;
+  argv.push(...(isRoot && !powers ? ["--cap-drop", "ALL"] : ["--unshare-user", "--uid", "0", "--gid", "0"]));
+  if (powers) argv.push("--unshare-cgroup", "--cap-add", "ALL");
   argv.push(
     "--unshare-ipc",
     "--unshare-pid",

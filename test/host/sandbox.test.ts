@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -130,6 +130,23 @@ test("a command has no capability, whoever started it", async () => {
   assert.match(stdout, /^CapPrm:\s+0{16}$/m);
   assert.match(stdout, /^CapEff:\s+0{16}$/m);
   assert.match(stdout, /^NoNewPrivs:\s+1$/m); // so the bounding set cannot give any back
+});
+
+test("a command with powers has them over its own namespaces and not over the host", async () => {
+  const dir = temporaryDirectory();
+  chmodSync(dir, 0o755);
+  writeFileSync(join(dir, "foreign"), "");
+  if (process.getuid?.() === 0) chownSync(join(dir, "foreign"), 12_345, 12_345);
+  const script = [
+    "mount -t tmpfs none /tmp && echo mounted",
+    "unshare -n true && echo network",
+    "mkdir /tmp/g && mount -t cgroup2 none /tmp/g && echo cgroup",
+    "chown 0 /build/foreign 2>/dev/null || echo foreign",
+    "cat /proc/self/setgroups",
+  ].join("; ");
+  const { stdout } = await shell(script, { powers: true, binds: [{ host: dir, inside: "/build", writable: true }] });
+  const own = process.getuid?.() === 0 ? ["foreign"] : [];
+  assert.deepEqual(stdout.split("\n"), ["mounted", "network", "cgroup", ...own, "deny"]);
 });
 
 test("an ordinary user enters the toolbox through a user namespace, as root inside and as nobody outside", async () => {

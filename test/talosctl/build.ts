@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The stock talosctl, and the machine API as an ordinary process of this host, compiled in the toolbox as actions of the
-// store: the first test that needs one compiles it, every other run takes the result.
+// The stock talosctl, the machine API as an ordinary process of this host, and a judge of Go code, compiled in the toolbox
+// as actions of the store: the first test that needs one compiles it, every other run takes the result.
 import { chmod, copyFile, mkdir, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { existingFiles } from "../../builder/host/existing-files.ts";
@@ -28,6 +28,12 @@ export function buildTalosctl(): Promise<string> {
 /** Path of the program that serves the machine API on a loopback address of this host. */
 export function buildHostrun(): Promise<string> {
   return buildProgram({ name: "hostrun", dir: USERLAND_DIR, packagePath: "./internal/hostrun/cmd/hostrun" });
+}
+
+/** Path of staticcheck, built from its published module. */
+export function buildStaticcheck(): Promise<string> {
+  const packagePath = "honnef.co/go/tools/cmd/staticcheck";
+  return buildProgram({ name: "staticcheck", dir: join(ROOT, "test/userland/staticcheck"), packagePath });
 }
 
 interface Program {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tests our Go code with the toolbox's own Go, offline, from the locked module caches.
+// Tests our Go code with the toolbox's own Go, offline, from the locked module caches. The judges' tools come behind the
+// toolbox's own, and the tests have namespaces of their own, so that few have a reason to be skipped.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { existingFiles } from "../../builder/host/existing-files.ts";
@@ -9,6 +10,8 @@ import { openStore } from "../../builder/host/store.ts";
 import { USERLAND_DIR, fetchGoModules, readModuleSources } from "../../builder/release/go-modules.ts";
 import { GO_BUILD_CACHE, GO_ENV, GO_MODULE_CACHE, GO_PROGRAM } from "../../builder/release/go-toolchain.ts";
 import { openBox } from "../foreign/judge.ts";
+import { buildStaticcheck } from "../talosctl/build.ts";
+import { readEvents } from "./go-events.ts";
 
 const NETWORK_FILES = ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl/certs/ca-certificates.crt"];
 
@@ -18,12 +21,28 @@ const MODULES: Readonly<Record<string, readonly string[]>> = {
   cni: ["./...", "sigs.k8s.io/knftables/..."], // the second lies in cni/knftables
 };
 
+const JUDGES = "/tmp/judges";
+const STATICCHECK = "/tmp/staticcheck";
+const GO_PROGRAMS = GO_PROGRAM.slice(0, -"/go".length);
+const TEST_ENV: Readonly<Record<string, string>> = {
+  ...GO_ENV,
+  GOPROXY: "off",
+  PATH: `${GO_PROGRAMS}:/usr/bin:/usr/sbin:${JUDGES}/usr/bin:${JUDGES}/usr/sbin`,
+  LD_LIBRARY_PATH: `${JUDGES}/usr/lib/x86_64-linux-gnu`, // both toolboxes come from one lock
+  STATICCHECK_CACHE: `${GO_BUILD_CACHE}/staticcheck`,
+};
+
 interface Count {
   readonly passed: number;
   readonly failed: number;
 }
 
-/** Runs vet and tests; counts packages. */
+interface Result {
+  readonly exitCode: number;
+  readonly text: string;
+}
+
+/** Runs gofmt, vet, staticcheck and the tests; counts checks and packages, and skipped tests as failures. */
 export async function testGoUserland(): Promise<Count> {
   const counts: Count[] = [];
   for (const [folder, packages] of Object.entries(MODULES)) counts.push(await testModule(folder, packages));
@@ -32,31 +51,44 @@ export async function testGoUserland(): Promise<Count> {
 }
 
 async function testModule(folder: string, packages: readonly string[]): Promise<Count> {
+  const run = await enterModule(folder);
+  const format = await run(`${GO_PROGRAMS}/gofmt`, "-l", ".");
+  const checks = [
+    format.exitCode === 0 && format.text === "",
+    (await run(GO_PROGRAM, "vet", ...packages)).exitCode === 0,
+    (await run(STATICCHECK, ...packages)).exitCode === 0,
+  ];
+  const test = await run(GO_PROGRAM, "test", "-json", ...packages);
+  const { passed, failed } = readEvents(test.text);
+  const bad = failed === 0 && test.exitCode !== 0 ? 1 : failed;
+  const good = checks.filter(Boolean).length;
+  return { passed: passed + good, failed: bad + checks.length - good };
+}
+
+/** Runs commands in the folder of a module, and shows what they say. */
+async function enterModule(folder: string): Promise<(...argv: readonly string[]) => Promise<Result>> {
   const settings = readSettings();
   const store = await openStore(settings.storeDir);
   const toolbox = await openBox("compile");
   const context = { store, signal: undefined, onAction: () => () => undefined };
   const network = { env: settings.goNetwork, files: await existingFiles(NETWORK_FILES) };
   const dir = join(USERLAND_DIR, folder);
-  const modules = await fetchGoModules(context, toolbox, await readModuleSources(store, dir), network);
   const cache = join(store.dir, "cache", "gotest");
   await mkdir(cache, { recursive: true });
-  const run = async (...args: readonly string[]): Promise<{ exitCode: number; text: string }> => {
-    const binds = [
-      { host: dir, inside: "/build", writable: false },
-      { host: modules, inside: GO_MODULE_CACHE, writable: false },
-      { host: cache, inside: GO_BUILD_CACHE, writable: true },
-    ];
-    const argv = [GO_PROGRAM, ...args, ...packages];
-    const result = await runInSandbox(toolbox.root, { argv, env: { ...GO_ENV, GOPROXY: "off" }, binds, cwd: "/build" });
+  const lent = {
+    "/build": dir,
+    [GO_MODULE_CACHE]: await fetchGoModules(context, toolbox, await readModuleSources(store, dir), network),
+    [JUDGES]: (await openBox("judges")).root,
+    [STATICCHECK]: await buildStaticcheck(),
+  };
+  const binds = [
+    ...Object.entries(lent).map(([inside, host]) => ({ host, inside, writable: false })),
+    { host: cache, inside: GO_BUILD_CACHE, writable: true },
+  ];
+  return async (...argv) => {
+    const result = await runInSandbox(toolbox.root, { argv, env: TEST_ENV, binds, cwd: "/build", powers: true });
     const text = `${result.stdout}\n${result.stderr}`.trim();
-    console.log(text);
+    console.log(readEvents(text).shown);
     return { exitCode: result.exitCode, text };
   };
-  const vet = await run("vet");
-  const test = await run("test");
-  const count = (pattern: RegExp): number => [...test.text.matchAll(pattern)].length;
-  const passed = count(/^ok\s/gm) + (vet.exitCode === 0 ? 1 : 0);
-  const failed = count(/^(FAIL|---? FAIL)\s+\S+\s/gm) + (vet.exitCode === 0 ? 0 : 1);
-  return { passed, failed: test.exitCode !== 0 && failed === 0 ? 1 : failed };
 }

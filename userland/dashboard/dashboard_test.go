@@ -256,7 +256,7 @@ func TestConsoles(t *testing.T) {
 			t.Errorf("%s was opened", name)
 		}
 	}
-	if err := run(context.Background(), "s", "", nil, consoles{"/nonexistent"}); err == nil || !strings.Contains(err.Error(), "no console") {
+	if err := run(context.Background(), "", nil, consoles{"/nonexistent"}); err == nil || !strings.Contains(err.Error(), "no console") {
 		t.Errorf("got %v", err)
 	}
 }

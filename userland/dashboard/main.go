@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc/backoff"
+
+	"dodeka/userland/internal/access"
 )
 
 // reconnect finds an API again soon that restarts.
@@ -22,21 +24,20 @@ var reconnect = backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.
 
 func main() {
 	var screens, lines consoles
-	socket := flag.String("socket", "/run/dodeka/machine.sock", "unix socket of the machine API")
 	code := flag.String("code", "", "file that holds the maintenance code while there is one")
 	flag.Var(&screens, "screen", "console to draw on: a device, or fd:N (may be given several times)")
 	flag.Var(&lines, "lines", "console to write lines to: a device, or fd:N (may be given several times)")
 	flag.Parse()
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
-	if err := run(ctx, *socket, *code, screens, lines); err != nil {
+	if err := run(ctx, *code, screens, lines); err != nil {
 		fmt.Fprintln(os.Stderr, "dashboard:", err)
 		os.Exit(1)
 	}
 }
 
 // run needs one console that can be opened; those that cannot are told and left out.
-func run(ctx context.Context, socket, code string, screens, lines consoles) error {
+func run(ctx context.Context, code string, screens, lines consoles) error {
 	var all []output
 	var failures []error
 	add := func(name string, make func(*os.File) output) {
@@ -60,7 +61,7 @@ func run(ctx context.Context, socket, code string, screens, lines consoles) erro
 		fmt.Fprintln(os.Stderr, "dashboard:", err)
 	}
 	m := newModel()
-	s, conn, err := connect(socket, code, m)
+	s, conn, err := connect(access.Socket, code, m)
 	if err != nil {
 		return err
 	}

@@ -130,12 +130,10 @@ func shown(l *network.LinkStatusSpec) bool {
 const stateUp = "up"
 
 func linkState(l *network.LinkStatusSpec) string {
-	switch {
-	case l.OperationalState == nethelpers.OperStateUp || l.LinkState:
+	if l.OperationalState == nethelpers.OperStateUp || l.LinkState {
 		return stateUp
-	default:
-		return "no carrier"
 	}
+	return "no carrier"
 }
 
 // compareAddresses puts version 4 first, as people type that one.

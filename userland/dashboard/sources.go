@@ -34,11 +34,9 @@ type sources struct {
 	state    state.State
 	codeFile string
 
-	kernelShown bool // of followKernel alone
-
-	refresh chan struct{} // the services are to be asked for
-	mu      sync.Mutex
-	logs    map[string]bool // services whose log is followed
+	kernelShown bool            // of followKernel alone
+	logs        map[string]bool // of followServices alone: services whose log is followed
+	refresh     chan struct{}   // the services are to be asked for
 }
 
 // connect makes the sources for the API on a unix socket. It does not wait for the API to be there.

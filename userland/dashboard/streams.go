@@ -84,8 +84,6 @@ func kernelText(line string) string {
 
 // followLog shows what a service writes, once for each service.
 func (s *sources) followLog(ctx context.Context, id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.logs[id] || len(s.logs) == maxFollowed {
 		return
 	}
@@ -120,7 +118,7 @@ func (s *sources) takeLines(stream interface {
 				lines = append(lines, text)
 			}
 		}
-		partial = append([]byte(nil), partial[whole:]...)
+		partial = bytes.Clone(partial[whole:])
 		if len(lines) > 0 {
 			s.model.addLog(lines...)
 		}

@@ -3,6 +3,9 @@
 package main
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +38,25 @@ func TestGuardTurnsAPanicIntoAFailure(t *testing.T) {
 		}
 	case <-time.After(5 * time.Second):
 		t.Fatal("no failure was reported")
+	}
+}
+
+func TestTheCodeOfMaintenanceStaysOutOfTheKernelLog(t *testing.T) {
+	sys, dev := t.TempDir(), t.TempDir()
+	active := filepath.Join(sys, "class/tty/console/active")
+	err := errors.Join(os.MkdirAll(filepath.Dir(active), 0o755), os.WriteFile(active, []byte("ttyS0"), 0o600),
+		os.WriteFile(filepath.Join(dev, "ttyS0"), nil, 0o600), os.WriteFile(filepath.Join(dev, "kmsg"), nil, 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSystem()
+	s.out.Open(sys, dev)
+	s.tellCode("ABCD-1234")
+	if text, err := os.ReadFile(filepath.Join(dev, "ttyS0")); err != nil || !strings.Contains(string(text), "ABCD-1234") {
+		t.Errorf("the console shows %q, %v", text, err)
+	}
+	if text, err := os.ReadFile(filepath.Join(dev, "kmsg")); err != nil || strings.Contains(string(text), "ABCD") {
+		t.Errorf("the kernel log holds %q, %v", text, err)
 	}
 }
 

@@ -94,6 +94,11 @@ func dashboardInstalled() bool {
 
 // showCode tells whoever stands in front of the machine.
 func (s *system) showCode(code string) {
-	s.out.Line(fmt.Sprintf("dodeka: maintenance code %s (write \"# dodeka-code: %s\" into the configuration)", code, code))
+	s.tellCode(code)
 	s.report("maintenance", dashboardview.WriteCode(codeFile, code, access.DashboardUser))
+}
+
+// tellCode leaves the kernel log out: every caller of a machine without configuration may read it.
+func (s *system) tellCode(code string) {
+	s.out.Aside(fmt.Sprintf("dodeka: maintenance code %s (write \"# dodeka-code: %s\" into the configuration)", code, code))
 }

@@ -10,7 +10,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"log"
 	"net"
@@ -21,29 +20,28 @@ import (
 	"github.com/cosi-project/runtime/api/v1alpha1"
 	"github.com/cosi-project/runtime/pkg/state"
 	"github.com/cosi-project/runtime/pkg/state/protobuf/client"
-	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"dodeka/userland/internal/access"
+	"dodeka/userland/internal/connlimit"
 )
 
-const maxConnections = 256
+const listenAddress = ":50001"
 
 func main() {
-	socket := flag.String("socket", "/run/dodeka/machine.sock", "unix socket of the machine API")
-	address := flag.String("listen", ":50001", "address to serve on")
-	flag.Parse()
 	log.SetFlags(0)
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
-	if err := run(ctx, *socket, *address); err != nil {
+	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "trustd:", err)
 		os.Exit(1)
 	}
 }
 
 // run serves until ctx ends or the secrets cannot be followed any more; the supervisor starts trustd again then.
-func run(ctx context.Context, socket, address string) error {
-	conn, err := grpc.NewClient("unix://"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy())
+func run(ctx context.Context) error {
+	conn, err := grpc.NewClient("unix://"+access.Socket, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy())
 	if err != nil {
 		return err
 	}
@@ -55,13 +53,13 @@ func run(ctx context.Context, socket, address string) error {
 	go func() {
 		following <- keys.follow(ctx, state.WrapCore(client.NewAdapter(v1alpha1.NewStateClient(conn), client.WithDisableWatchRetry())))
 	}()
-	listener, err := net.Listen("tcp", address)
+	listener, err := net.Listen("tcp", listenAddress)
 	if err != nil {
 		return err
 	}
 	server := newServer(keys, log.Printf)
 	serving := make(chan error, 1)
-	go func() { serving <- server.Serve(netutil.LimitListener(listener, maxConnections)) }()
+	go func() { serving <- server.Serve(connlimit.New(listener, connectionsAll, connectionsEach)) }()
 	log.Printf("serving on %s", listener.Addr())
 	select {
 	case <-ctx.Done():

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"net"
 	"time"
 
 	"github.com/siderolabs/talos/pkg/machinery/api/security"
@@ -16,16 +15,20 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
+
+	"dodeka/userland/internal/connlimit"
 )
 
-// Bounds of what one client can make us hold.
+// Bounds of what clients can make us hold.
 const (
-	maxRequest   = 64 << 10 // bytes; a signing request has about one thousand
-	maxHeaders   = 8 << 10
-	maxStreams   = 4
-	handshake    = 10 * time.Second
-	idle         = time.Minute
-	maxTokenSize = 1 << 10
+	connectionsAll  = 256
+	connectionsEach = 32       // from one host, which may stand for a network of nodes behind it
+	maxRequest      = 64 << 10 // bytes; a signing request has about one thousand
+	maxHeaders      = 8 << 10
+	maxStreams      = 4
+	handshake       = 10 * time.Second
+	idle            = time.Minute
+	maxTokenSize    = 1 << 10
 )
 
 // trust serves the one method.
@@ -52,8 +55,11 @@ func newServer(keys *keyring, log func(string, ...any)) *grpc.Server {
 // Certificate answers Unauthenticated to a wrong token, ResourceExhausted to too many calls, InvalidArgument to a bad
 // request, and Unavailable while the machine has no secrets.
 func (t *trust) Certificate(ctx context.Context, in *security.CertificateRequest) (*security.CertificateResponse, error) {
-	from := address(ctx)
-	if !t.limits.allow(from) {
+	from, ok := peer.FromContext(ctx)
+	if !ok {
+		return nil, status.Error(codes.Internal, "BUG: a call from nowhere")
+	}
+	if !t.limits.allow(connlimit.Host(from.Addr)) {
 		return nil, status.Error(codes.ResourceExhausted, "too many requests; try again later")
 	}
 	i, err := t.keys.current()
@@ -63,7 +69,7 @@ func (t *trust) Certificate(ctx context.Context, in *security.CertificateRequest
 	md, _ := metadata.FromIncomingContext(ctx)
 	tokens := md.Get("token")
 	if len(tokens) != 1 || len(tokens[0]) > maxTokenSize || !i.knows(tokens[0]) {
-		t.log("refused %s: wrong token", from)
+		t.log("refused %s: wrong token", from.Addr)
 		return nil, status.Error(codes.Unauthenticated, "invalid token")
 	}
 	request, err := parseRequest(in.GetCsr())
@@ -72,22 +78,9 @@ func (t *trust) Certificate(ctx context.Context, in *security.CertificateRequest
 	}
 	certificate, err := i.sign(request, t.now())
 	if err != nil {
-		t.log("signing for %s failed: %v", from, err)
+		t.log("signing for %s failed: %v", from.Addr, err)
 		return nil, status.Error(codes.Internal, "signing failed")
 	}
-	t.log("issued a certificate to %s: name %q, names %q, addresses %v", from, request.Subject.CommonName, request.DNSNames, request.IPAddresses)
+	t.log("issued a certificate to %s: name %q, names %q, addresses %v", from.Addr, request.Subject.CommonName, request.DNSNames, request.IPAddresses)
 	return &security.CertificateResponse{Ca: i.accepted, Crt: certificate}, nil
-}
-
-// address is that of the peer, without the port.
-func address(ctx context.Context) string {
-	p, ok := peer.FromContext(ctx)
-	if !ok {
-		return ""
-	}
-	host, _, err := net.SplitHostPort(p.Addr.String())
-	if err != nil {
-		return p.Addr.String()
-	}
-	return host
 }

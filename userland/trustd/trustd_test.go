@@ -12,6 +12,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -249,30 +250,30 @@ func TestKeyringRefusesDamage(t *testing.T) {
 func TestLimits(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	l := newLimits(func() time.Time { return now })
-	count := func(address string) (n int) {
+	count := func(host string) (n int) {
 		for range 2 * burst {
-			if l.allow(address) {
+			if l.allow(netip.MustParseAddr(host)) {
 				n++
 			}
 		}
 		return n
 	}
-	if a, b := count("a"), count("b"); a != burst || b != burst {
+	if a, b := count("192.0.2.1"), count("192.0.2.2"); a != burst || b != burst {
 		t.Errorf("burst %d, %d", a, b)
 	}
 	now = now.Add(3 * interval)
-	if n := count("a"); n != 3 {
+	if n := count("192.0.2.1"); n != 3 {
 		t.Errorf("after three intervals: %d", n)
 	}
-	for i := range 2 * maxAddresses {
-		l.allow(net.IPv4(10, 0, byte(i>>8), byte(i)).String())
+	for i := range 2 * maxHosts {
+		l.allow(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}))
 	}
-	if len(l.debts) > maxAddresses || count("new") != 0 {
-		t.Errorf("%d addresses; the shared bucket is not empty", len(l.debts))
+	if len(l.debts) > maxHosts || count("192.0.2.3") != 0 {
+		t.Errorf("%d hosts; the shared bucket is not empty", len(l.debts))
 	}
 	now = now.Add(time.Hour)
-	if n := count("new"); n != burst || len(l.debts) != 1 {
-		t.Errorf("after an hour: %d calls, %d addresses", n, len(l.debts))
+	if n := count("192.0.2.3"); n != burst || len(l.debts) != 1 {
+		t.Errorf("after an hour: %d calls, %d hosts", n, len(l.debts))
 	}
 }
 

@@ -18,16 +18,16 @@ func TestIdentityOf(t *testing.T) {
 		roles []string
 		self  Component
 	}{
-		{"root is an administrator, whatever it says", Administer, metadata.Pairs(RoleKey, "os:reader"), []string{"os:admin"}, ""},
-		{"dashboard reads, whatever it says", ReadOnly, metadata.Pairs(RoleKey, "os:admin"), []string{"os:reader"}, ""},
-		{"apid passes roles on", Proxy, metadata.Pairs(RoleKey, "os:reader", RoleKey, "os:operator"), []string{"os:operator", "os:reader"}, ""},
-		{"apid's caller without a role", Proxy, metadata.Pairs(RoleKey, noRole), nil, ""},
+		{"root is an administrator, whatever it says", Administer, metadata.Pairs(roleKey, "os:reader"), []string{"os:admin"}, ""},
+		{"dashboard reads, whatever it says", ReadOnly, metadata.Pairs(roleKey, "os:admin"), []string{"os:reader"}, ""},
+		{"apid passes roles on", Proxy, metadata.Pairs(roleKey, "os:reader", roleKey, "os:operator"), []string{"os:operator", "os:reader"}, ""},
+		{"apid's caller without a role", Proxy, metadata.Pairs(roleKey, noRole), nil, ""},
 		{"apid for itself", Proxy, metadata.Pairs(selfKey, "apid"), nil, APID},
-		{"a caller that plays apid", Proxy, metadata.Pairs(selfKey, "apid", RoleKey, noRole), nil, ""},
+		{"a caller that plays apid", Proxy, metadata.Pairs(selfKey, "apid", roleKey, noRole), nil, ""},
 		{"apid without any word", Proxy, metadata.MD{}, nil, ""},
 		{"apid as somebody else", Proxy, metadata.Pairs(selfKey, "trustd"), nil, ""},
-		{"trustd", IssueCerts, metadata.Pairs(RoleKey, "os:admin"), nil, Trustd},
-		{"nobody", Nobody, metadata.Pairs(RoleKey, "os:admin"), nil, ""},
+		{"trustd", IssueCerts, metadata.Pairs(roleKey, "os:admin"), nil, Trustd},
+		{"nobody", Nobody, metadata.Pairs(roleKey, "os:admin"), nil, ""},
 	}
 	for _, tc := range tests {
 		got := identityOf(tc.trust, tc.md)
@@ -38,7 +38,7 @@ func TestIdentityOf(t *testing.T) {
 }
 
 func TestPassRolesReplacesWhatTheCallerWrote(t *testing.T) {
-	md := metadata.Pairs(RoleKey, "os:admin", selfKey, "apid", "other", "stays")
+	md := metadata.Pairs(roleKey, "os:admin", selfKey, "apid", "other", "stays")
 	PassRoles(md, role.Zero)
 	if got := identityOf(Proxy, md); len(got.Roles.Strings()) != 0 || got.Self != "" || len(md.Get("other")) != 1 {
 		t.Errorf("got %+v from %v", got, md)

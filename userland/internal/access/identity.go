@@ -14,8 +14,8 @@ import (
 // Socket is where the machine API listens on a running system.
 const Socket = "/run/dodeka/machine.sock"
 
-// RoleKey is the metadata key in which apid passes the roles of its caller on: one value for each.
-const RoleKey = "talos-role"
+// roleKey is the metadata key in which apid passes the roles of its caller on: one value for each.
+const roleKey = "talos-role"
 
 // selfKey marks a call that a component makes for itself, not for somebody else. apid removes it from what it proxies.
 const selfKey = "dodeka-self"
@@ -56,7 +56,7 @@ func From(ctx context.Context) Identity {
 // PassRoles sets the metadata of a call that apid makes for a caller. Whatever the caller itself put there is replaced.
 func PassRoles(md metadata.MD, roles role.Set) {
 	md.Delete(selfKey)
-	md.Set(RoleKey, append([]string{noRole}, roles.Strings()...)...)
+	md.Set(roleKey, append([]string{noRole}, roles.Strings()...)...)
 }
 
 // AsComponent returns a context for calls that a component makes for itself.
@@ -66,7 +66,7 @@ func AsComponent(ctx context.Context, c Component) context.Context {
 
 // rolesIn reads what PassRoles wrote. Found is false when there is nothing.
 func rolesIn(md metadata.MD) (roles role.Set, found bool) {
-	values := md.Get(RoleKey)
+	values := md.Get(roleKey)
 	if len(values) == 0 {
 		return role.Zero, false
 	}

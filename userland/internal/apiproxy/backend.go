@@ -3,12 +3,14 @@
 package apiproxy
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,8 +28,9 @@ import (
 const idle = 5 * time.Minute
 
 const (
-	apidPort    = 50000
-	answerBytes = 32 << 20 // of one message from a backend, as clients of this API take it
+	apidPort    = "50000"
+	answerBytes = 32 << 20     // of one message from a backend, as clients of this API take it
+	maxRemotes  = 2 * maxNodes // connections kept; more than a call can use, so that none closes its own
 )
 
 // plainBackend passes answers on as they are. Adding the machine's name is for named.
@@ -71,13 +74,18 @@ func dialSocket(path string) (*plainBackend, error) {
 // remotes keeps one connection to each machine that calls are forwarded to.
 type remotes struct {
 	tls   func() (*tls.Config, error)
-	port  int
 	mu    sync.Mutex
-	known map[string]*plainBackend
+	gets  uint64
+	known map[string]*remote
+}
+
+type remote struct {
+	plainBackend
+	used uint64 // the get that asked for it last
 }
 
 func newRemotes(config func() (*tls.Config, error)) *remotes {
-	return &remotes{tls: config, port: apidPort, known: map[string]*plainBackend{}}
+	return &remotes{tls: config, known: map[string]*remote{}}
 }
 
 func (r *remotes) get(target string) (proxy.Backend, error) {
@@ -86,17 +94,19 @@ func (r *remotes) get(target string) (proxy.Backend, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if b := r.known[target]; b != nil {
-		return b, nil
+	r.gets++
+	if known := r.known[target]; known != nil {
+		known.used = r.gets
+		return &known.plainBackend, nil
 	}
 	config, err := r.tls()
 	if err != nil {
 		return nil, err
 	}
-	if len(r.known) >= maxNodes {
-		r.closeLocked()
+	if len(r.known) >= maxRemotes {
+		r.closeOldest()
 	}
-	conn, err := grpc.NewClient("passthrough:///"+net.JoinHostPort(target, strconv.Itoa(r.port)),
+	conn, err := grpc.NewClient("passthrough:///"+net.JoinHostPort(target, apidPort),
 		grpc.WithTransportCredentials(credentials.NewTLS(config)), grpc.WithNoProxy(), grpc.WithIdleTimeout(idle),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(answerBytes), grpc.ForceCodecV2(proxy.Codec())),
 		grpc.WithSharedWriteBuffer(true),
@@ -104,23 +114,25 @@ func (r *remotes) get(target string) (proxy.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &plainBackend{name: target, conn: conn, forward: true}
-	r.known[target] = b
-	return b, nil
+	made := &remote{plainBackend{name: target, conn: conn, forward: true}, r.gets}
+	r.known[target] = made
+	return &made.plainBackend, nil
 }
 
 // close drops all connections: after a change of certificates, and at the end.
 func (r *remotes) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.closeLocked()
+	for _, known := range r.known {
+		_ = known.conn.Close()
+	}
+	clear(r.known)
 }
 
-func (r *remotes) closeLocked() {
-	for target, b := range r.known {
-		_ = b.conn.Close()
-		delete(r.known, target)
-	}
+func (r *remotes) closeOldest() {
+	oldest := slices.MinFunc(slices.Collect(maps.Values(r.known)), func(a, b *remote) int { return cmp.Compare(a.used, b.used) })
+	_ = oldest.conn.Close()
+	delete(r.known, oldest.name)
 }
 
 // checkTarget lets addresses and host names through, without a port: a caller must not reach other services.

@@ -94,5 +94,5 @@ func (d *director) backend(target string) (proxy.Backend, error) {
 
 // isStreamed tells the proxy how to merge the answers of several machines.
 func isStreamed(method string) bool {
-	return slices.Contains(streamed, method[strings.LastIndexByte(method, '/')+1:]) || strings.HasSuffix(method, "Stream")
+	return slices.Contains(streamed, method[strings.LastIndexByte(method, '/')+1:])
 }

@@ -4,19 +4,25 @@ package apiproxy
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
-	"net"
-	"net/netip"
+	"fmt"
 	"slices"
 	"testing"
 
 	"github.com/siderolabs/grpc-proxy/proxy"
+	"github.com/siderolabs/talos/pkg/machinery/api/cluster"
+	"github.com/siderolabs/talos/pkg/machinery/api/inspect"
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	"github.com/siderolabs/talos/pkg/machinery/api/resource/definitions/network"
+	"github.com/siderolabs/talos/pkg/machinery/api/storage"
+	timeapi "github.com/siderolabs/talos/pkg/machinery/api/time"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 const version, getResource = "/machine.MachineService/Version", "/cosi.resource.State/Get"
@@ -73,6 +79,29 @@ func TestDirect(t *testing.T) {
 	}
 }
 
+func TestACallNeverClosesItsOwnConnections(t *testing.T) {
+	r := newRemotes(func() (*tls.Config, error) { return &tls.Config{}, nil })
+	defer r.close()
+	for round := range 3 {
+		var got []*plainBackend
+		for i := range maxNodes {
+			b, err := r.get(fmt.Sprintf("10.%d.%d.%d", round, i>>8, i&255))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, b.(*plainBackend))
+		}
+		for _, b := range got {
+			if b.conn.GetState() == connectivity.Shutdown {
+				t.Fatalf("round %d: the connection to %s is closed", round, b)
+			}
+		}
+	}
+	if len(r.known) > maxRemotes {
+		t.Errorf("%d connections are kept", len(r.known))
+	}
+}
+
 func TestAnswersNameTheirMachine(t *testing.T) {
 	n := named{&plainBackend{}, "10.0.0.2"}
 	answer, err := proto.Marshal(&machine.VersionResponse{Messages: []*machine.Version{{Platform: &machine.PlatformInfo{Name: "metal"}}}})
@@ -123,49 +152,27 @@ func FuzzAppendInfo(f *testing.F) {
 }
 
 func TestEveryStreamIsKnown(t *testing.T) {
-	methods := machine.File_machine_machine_proto.Services().ByName("MachineService").Methods()
-	for i := range methods.Len() {
-		m := methods.Get(i)
-		if name := "/machine.MachineService/" + string(m.Name()); isStreamed(name) != m.IsStreamingServer() {
-			t.Errorf("%s: streamed %v", name, m.IsStreamingServer())
-		}
-	}
-}
-
-func TestLimit(t *testing.T) {
-	l := &limited{each: map[netip.Addr]int{}, most: 3, mostA: 2}
-	a, b := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")
-	for i, step := range []struct {
-		from netip.Addr
-		want bool
-	}{{a, true}, {a, true}, {a, false}, {b, true}, {b, false}} {
-		if got := l.take(step.from); got != step.want {
-			t.Errorf("connection %d: got %t", i, got)
-		}
-	}
-	l.giveBack(a)
-	if !l.take(b) {
-		t.Error("a place that was given back stays taken")
-	}
-}
-
-type conn struct {
-	net.Conn
-	from net.Addr
-}
-
-func (c conn) RemoteAddr() net.Addr { return c.from }
-
-func TestAddressOf(t *testing.T) {
-	for text, want := range map[string]string{
-		"10.0.0.1:5": "10.0.0.1", "[::ffff:10.0.0.1]:5": "10.0.0.1", "[2001:db8::1]:5": "2001:db8::", "[fe80::1%eth0]:5": "fe80::",
+	var names []string
+	for _, file := range []protoreflect.FileDescriptor{
+		machine.File_machine_machine_proto, cluster.File_cluster_cluster_proto, inspect.File_inspect_inspect_proto,
+		storage.File_storage_storage_proto, timeapi.File_time_time_proto,
 	} {
-		at, err := netip.ParseAddrPort(text)
-		if err != nil {
-			t.Fatal(err)
+		for i := range file.Services().Len() {
+			service := file.Services().Get(i)
+			prefix := "/" + string(service.FullName()) + "/"
+			if !slices.Contains(aggregated, prefix) {
+				continue
+			}
+			names = append(names, prefix)
+			for k := range service.Methods().Len() {
+				m := service.Methods().Get(k)
+				if name := prefix + string(m.Name()); isStreamed(name) != m.IsStreamingServer() {
+					t.Errorf("%s: streamed %v", name, m.IsStreamingServer())
+				}
+			}
 		}
-		if got := addressOf(conn{from: net.TCPAddrFromAddrPort(at)}); got.String() != want {
-			t.Errorf("%s: got %s", text, got)
-		}
+	}
+	if len(names) != len(aggregated) {
+		t.Errorf("of %q only %q are there", aggregated, names)
 	}
 }

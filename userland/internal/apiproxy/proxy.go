@@ -20,12 +20,13 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/proto"
+
+	"dodeka/userland/internal/connlimit"
 )
 
 // Options of Run.
 type Options struct {
 	Socket string                             // of the machine API
-	Listen func(address string) net.Listener  // tests; nil listens on TCP
 	Log    func(format string, values ...any) // one line each
 }
 
@@ -158,29 +159,27 @@ func (p *proxyServer) start() error {
 	if p.certificates.forwards() {
 		d.remote = p.remotes.get
 	}
-	p.server = newServer(&p.certificates, d, p.config.SkipVerifyingClientCert || p.config.ReadonlyRoleMode)
-	p.options.Log("listening on %s, client certificates %s", listener.Addr(), asked(!p.config.SkipVerifyingClientCert))
+	open := p.config.SkipVerifyingClientCert
+	p.server = newServer(&p.certificates, d, open)
+	p.options.Log("listening on %s, client certificates %s", listener.Addr(), asked(open))
 	go func(server *grpc.Server) { _ = server.Serve(listener) }(p.server)
 	return nil
 }
 
-func asked(yes bool) string {
-	if yes {
-		return "required"
+func asked(open bool) string {
+	if open {
+		return "not asked for: this machine has no configuration yet"
 	}
-	return "not asked for: this machine has no configuration yet"
+	return "required"
 }
 
 // listen tries for a while: the listener before may still be closing, the address may not be there yet.
 func (p *proxyServer) listen(address string) (net.Listener, error) {
-	if p.options.Listen != nil {
-		return limit(p.options.Listen(address)), nil
-	}
 	var last error
 	for range 20 {
 		listener, err := (&net.ListenConfig{}).Listen(p.ctx, "tcp", address)
 		if err == nil {
-			return limit(listener), nil
+			return connlimit.New(listener, connectionsAll, connectionsEach), nil
 		}
 		last = err
 		select {
@@ -200,14 +199,11 @@ func (p *proxyServer) stop() {
 		return
 	}
 	p.server = nil
-	closing := make(chan struct{})
 	p.stopping.Go(func() {
 		timer := time.AfterFunc(stopWait, server.Stop)
 		defer timer.Stop()
-		close(closing)
 		server.GracefulStop()
 	})
-	<-closing
 }
 
 // finish is stop that waits, for the end of the process.

@@ -13,6 +13,8 @@ import (
 
 // Bounds on what a caller can make this process hold.
 const (
+	connectionsAll   = 512
+	connectionsEach  = 64               // from one host
 	requestBytes     = 8 << 20          // of one message: a configuration is far smaller, a snapshot comes in pieces
 	headerBytes      = 32 << 10         // metadata of one call
 	streamsEach      = 128              // calls at the same time on one connection

@@ -91,9 +91,6 @@ func (d *Device) SectorBytes() int64 { return d.sector }
 // IsBlock tells a device from an image file.
 func (d *Device) IsBlock() bool { return d.isBlock }
 
-// Sync flushes the file and the drive's own cache.
-func (d *Device) Sync() error { return d.File.Sync() }
-
 // Zero lets the drive do it where it can; the kernel writes zeros where it cannot.
 func (d *Device) Zero(offset, length int64) error {
 	if err := checkRange(offset, length, d.size); err != nil || length == 0 {
@@ -108,7 +105,7 @@ func (d *Device) Zero(offset, length int64) error {
 	if !d.isBlock && unix.Fallocate(int(d.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, offset, length) == nil {
 		return nil
 	}
-	return WriteZeros(d.File, offset, length)
+	return writeZeros(d.File, offset, length)
 }
 
 // Discard tells the drive that a range is free. Only a hint: what the range reads as afterwards is up to the drive.
@@ -143,8 +140,8 @@ func (d *Device) ioctl(request uintptr, argument unsafe.Pointer) error {
 	return nil
 }
 
-// WriteZeros writes them, for storage that has no better way.
-func WriteZeros(w io.WriterAt, offset, length int64) error {
+// writeZeros writes them, for storage that has no better way.
+func writeZeros(w io.WriterAt, offset, length int64) error {
 	zeros := make([]byte, min(length, 1<<20))
 	for length > 0 {
 		n := min(length, int64(len(zeros)))

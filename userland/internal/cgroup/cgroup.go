@@ -17,7 +17,7 @@ import (
 
 // Groups of the first level.
 const (
-	Init       = "init"
+	initGroup  = "init"
 	System     = "system"
 	PodRuntime = "podruntime"
 )
@@ -46,12 +46,12 @@ func New(root string) *Tree { return &Tree{root: root} }
 
 // Setup makes the groups of the first level, moves PID 1 out of the root, and hands the controllers down. pid is 1.
 func (t *Tree) Setup(pid int) error {
-	for _, name := range []string{Init, System, PodRuntime} {
+	for _, name := range []string{initGroup, System, PodRuntime} {
 		if err := os.MkdirAll(filepath.Join(t.root, name), 0o755); err != nil {
 			return err
 		}
 	}
-	if err := write(filepath.Join(t.root, Init, "cgroup.procs"), strconv.Itoa(pid)); err != nil {
+	if err := write(filepath.Join(t.root, initGroup, "cgroup.procs"), strconv.Itoa(pid)); err != nil {
 		return err
 	}
 	for _, name := range []string{"", System, PodRuntime} {

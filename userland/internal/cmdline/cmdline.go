@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -62,7 +63,7 @@ var keys = []key{
 // Parse checks the text of /proc/cmdline. The error names the key, what was found and what was expected.
 func Parse(text string) (Cmdline, error) {
 	c := Cmdline{Text: Normalise(text)}
-	words := Words(c.Text)
+	words := splitWords(c.Text)
 	known := map[string]bool{}
 	for _, k := range keys {
 		known[k.name] = true
@@ -95,8 +96,8 @@ func Normalise(text string) string {
 	return strings.Trim(text, " \t")
 }
 
-// Words splits at white space outside double quotes, drops the quotes, and ends at "--" (what follows is for init).
-func Words(text string) []string {
+// splitWords splits at white space outside double quotes, drops the quotes, and ends at "--" (what follows is for init).
+func splitWords(text string) []string {
 	var words []string
 	var word strings.Builder
 	quoted, started := false, false
@@ -119,10 +120,8 @@ func Words(text string) []string {
 		}
 	}
 	flush()
-	for i, w := range words {
-		if w == "--" {
-			return words[:i]
-		}
+	if end := slices.Index(words, "--"); end >= 0 {
+		return words[:end]
 	}
 	return words
 }

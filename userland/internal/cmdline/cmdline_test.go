@@ -101,7 +101,7 @@ func TestWordsSplitsOutsideQuotes(t *testing.T) {
 		{``, nil},
 	}
 	for _, tc := range tests {
-		if got := Words(tc.text); !slices.Equal(got, tc.want) {
+		if got := splitWords(tc.text); !slices.Equal(got, tc.want) {
 			t.Errorf("%q: got %q, want %q", tc.text, got, tc.want)
 		}
 	}

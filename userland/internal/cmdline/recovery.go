@@ -3,6 +3,7 @@
 package cmdline
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
@@ -19,11 +20,9 @@ type Recovery struct {
 // RecoveryOf decides from any text, also one that Parse refuses: a failure to parse is itself a failure to recover from.
 // An automated boot powers off at once; panic=N above 0 sets the delay in seconds.
 func RecoveryOf(text string) Recovery {
-	words := Words(Normalise(text))
-	for _, v := range valuesOf(words, "dodeka.exit") {
-		if v == "poweroff" {
-			return Recovery{PowerOff: true}
-		}
+	words := splitWords(Normalise(text))
+	if slices.Contains(valuesOf(words, "dodeka.exit"), "poweroff") {
+		return Recovery{PowerOff: true}
 	}
 	delay := DefaultRebootDelay
 	for _, v := range valuesOf(words, "panic") {
@@ -36,15 +35,11 @@ func RecoveryOf(text string) Recovery {
 
 // KeepsKernelLog says that the user asked to see kernel messages on the console.
 func KeepsKernelLog(text string) bool {
-	for _, w := range Words(Normalise(text)) {
-		if w == "debug" || w == "ignore_loglevel" {
-			return true
-		}
-	}
-	return len(valuesOf(Words(Normalise(text)), "loglevel")) > 0
+	words := splitWords(Normalise(text))
+	return slices.Contains(words, "debug") || slices.Contains(words, "ignore_loglevel") || len(valuesOf(words, "loglevel")) > 0
 }
 
 // SetsPanic says that the command line itself sets the kernel's panic timeout.
 func SetsPanic(text string) bool {
-	return len(valuesOf(Words(Normalise(text)), "panic")) > 0
+	return len(valuesOf(splitWords(Normalise(text)), "panic")) > 0
 }

@@ -65,15 +65,12 @@ func (c *Console) Line(text string) {
 	c.write(line)
 }
 
-// Aside writes one line to the terminals alone. The kernel log is left out, as whoever may read it over the network must
-// not learn what only somebody in front of the machine shall know. Before Open nothing is written.
+// Aside writes one line to the terminals and the status screen alone. The kernel log is left out, as whoever may read it
+// over the network must not learn what only somebody in front of the machine shall know. Before Open nothing is written.
 func (c *Console) Aside(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, t := range c.ttys {
-		_ = t.file.SetWriteDeadline(time.Now().Add(writeLimit))
-		_, _ = t.file.WriteString(Printable(text) + "\n")
-	}
+	c.show(Printable(text))
 }
 
 // TakeScreen removes the virtual terminal from the line consoles and returns it; from then on watch receives each line
@@ -122,12 +119,16 @@ func Printable(text string) string {
 }
 
 func (c *Console) write(line string) {
+	c.show(line)
+	if c.log != nil {
+		_, _ = c.log.WriteString("<7>" + line)
+	}
+}
+
+func (c *Console) show(line string) {
 	for _, t := range c.ttys {
 		_ = t.file.SetWriteDeadline(time.Now().Add(writeLimit))
 		_, _ = t.file.WriteString(line + "\n")
-	}
-	if c.log != nil {
-		_, _ = c.log.WriteString("<7>" + line)
 	}
 	if c.watch != nil {
 		c.watch(line)

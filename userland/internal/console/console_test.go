@@ -5,6 +5,7 @@ package console
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -53,13 +54,18 @@ func TestLineReachesEveryConsoleAlsoWhatCameBeforeOpen(t *testing.T) {
 }
 
 func TestAsideLeavesTheKernelLogOut(t *testing.T) {
-	sysRoot, devRoot := machine(t, "ttyS0", "ttyS0", "kmsg")
+	sysRoot, devRoot := machine(t, "tty0 ttyS0", "tty0", "ttyS0", "kmsg")
 	var c Console
 	c.Aside("too early")
 	c.Open(sysRoot, devRoot)
+	var watched []string
+	c.TakeScreen(func(line string) { watched = append(watched, line) })
 	c.Aside("code\x1b")
 	expect(t, filepath.Join(devRoot, "ttyS0"), "code?\n")
 	expect(t, filepath.Join(devRoot, "kmsg"), "")
+	if !slices.Equal(watched, []string{"code?"}) {
+		t.Errorf("watched %q", watched)
+	}
 }
 
 func TestTakeScreenLeavesTheOtherConsolesAndWatchesLines(t *testing.T) {

@@ -142,14 +142,7 @@ func links(all []screen.Link) []Row {
 		if i == maxLinks-1 && len(all) > maxLinks {
 			return append(rows, Row{Text: field("", fmt.Sprintf("and %d more interfaces", len(all)-i))})
 		}
-		text := l.State
-		if len(l.Addresses) > 0 {
-			text = strings.Join(l.Addresses, " ")
-		}
-		if len(l.Gateways) > 0 {
-			text += " via " + strings.Join(l.Gateways, " ")
-		}
-		rows = append(rows, Row{Text: field(l.Name, text)})
+		rows = append(rows, Row{Text: field(l.Name, l.Text())})
 	}
 	return rows
 }

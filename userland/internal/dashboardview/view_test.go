@@ -3,17 +3,14 @@
 package dashboardview
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"dodeka/userland/internal/golden"
 	"dodeka/userland/internal/screen"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 func sample() View {
 	return View{
@@ -50,19 +47,6 @@ func crowded() View {
 	return v
 }
 
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil || string(want) != got {
-		t.Errorf("%s differs (%v); got\n%s", path, err, got)
-	}
-}
-
 func TestFrame(t *testing.T) {
 	for name, v := range map[string]View{"running": sample(), "maintenance": maintenance(), "crowded": crowded(), "empty": {}} {
 		var b strings.Builder
@@ -76,7 +60,7 @@ func TestFrame(t *testing.T) {
 			}
 			b.WriteString(one.Text + mark + "\n")
 		}
-		golden(t, "testdata/"+name+".txt", b.String())
+		golden.Equal(t, "testdata/"+name+".txt", b.String())
 	}
 }
 
@@ -166,5 +150,5 @@ func TestLinesTellOnlyWhatChanged(t *testing.T) {
 			b.WriteString(line + "\n")
 		}
 	}
-	golden(t, "testdata/lines.txt", b.String())
+	golden.Equal(t, "testdata/lines.txt", b.String())
 }

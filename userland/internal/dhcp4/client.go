@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package dhcp4 holds a DHCPv4 lease on one link for as long as its context lives: asks, renews, rebinds, gives up when
-// told no or when the time is over, and starts again.
+// Package dhcp4 holds a DHCPv4 lease on one link for as long as its context lives.
 // Spec: RFC 2131 section 4.4. Left out: probing the address with ARP before use (DHCPDECLINE), DHCPRELEASE.
 package dhcp4
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -17,12 +15,12 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv4/nclient4"
 
 	"dodeka/userland/internal/lease"
+	"dodeka/userland/internal/leasing"
 )
 
 const (
-	firstPause   = time.Second // after a server that does not answer; doubled up to the longest
 	longestPause = 30 * time.Second
-	shortestWait = time.Minute // between two tries to renew, RFC 2131 section 4.4.5
+	shortestWait = time.Minute // RFC 2131 section 4.4.5
 )
 
 // Exchanger is an open socket. SendAndRead repeats a message until an answer matches or its tries are used up.
@@ -46,8 +44,7 @@ func (l *Lease) Until() time.Time {
 	return l.At.Add(l.Lifetime)
 }
 
-// Client is what is particular to a link. Report is called with each new or renewed lease and with nil when the lease is
-// over; it is not called when the context ends, as whoever ends it knows what shall become of the address.
+// Client is what is particular to a link. Report is as in leasing.Keeper.
 type Client struct {
 	MAC          net.HardwareAddr
 	ID           []byte                                     // option 61 with its type byte; nil: none
@@ -59,31 +56,19 @@ type Client struct {
 	Log          func(text string)
 }
 
-var errRefused = errors.New("the server refuses (NAK)")
-
 // Run returns when the context ends.
 func (c *Client) Run(ctx context.Context) {
-	held := c.confirm(ctx)
-	pause := firstPause
-	for ctx.Err() == nil {
-		if held == nil {
-			var err error
-			if held, err = c.acquire(ctx); err != nil {
-				if ctx.Err() == nil {
-					c.Log(fmt.Sprintf("DHCP: %v; next try in %s", err, pause))
-				}
-				sleep(ctx, pause)
-				pause = min(2*pause, longestPause)
-				continue
-			}
-		}
-		pause = firstPause
-		c.Report(held)
-		held = c.hold(ctx, held)
-		if held == nil && ctx.Err() == nil {
-			c.Report(nil)
-		}
+	leasing.Keeper[Lease]{
+		Acquire: c.acquire, Extend: c.extend, Times: timesOf, Report: c.Report, LongestPause: longestPause, ShortestWait: shortestWait,
+		Log: func(text string) { c.Log("DHCP: " + text) },
+	}.Run(ctx, c.confirm(ctx))
+}
+
+func timesOf(l *Lease) leasing.Times {
+	if l.Lifetime == 0 {
+		return leasing.Times{}
 	}
+	return leasing.Times{Renew: l.At.Add(l.Renew), Rebind: l.At.Add(l.Rebind), End: l.Until()}
 }
 
 // confirm asks whether a lease from before is good on the network that the link leads to now (RFC 2131 section 4.3.2,
@@ -130,33 +115,6 @@ func plausibleOffer(m *dhcpv4.DHCPv4) bool {
 		m.YourIPAddr != nil && !m.YourIPAddr.IsUnspecified()
 }
 
-// hold renews until that is over: then it returns nil. A new address is reported without the old one being lost first.
-func (c *Client) hold(ctx context.Context, held *Lease) *Lease {
-	if held.Lifetime == 0 {
-		<-ctx.Done()
-		return nil
-	}
-	renew, rebind, end := held.At.Add(held.Renew), held.At.Add(held.Rebind), held.Until()
-	sleep(ctx, time.Until(renew))
-	for ctx.Err() == nil && time.Now().Before(end) {
-		rebinding := !time.Now().Before(rebind)
-		next, err := c.extend(ctx, held, rebinding)
-		if err == nil {
-			return next
-		}
-		if errors.Is(err, errRefused) {
-			c.Log(fmt.Sprintf("DHCP: %v", err))
-			return nil // RFC 2131 section 4.4.5: stop using the address at once
-		}
-		mark := end
-		if !rebinding {
-			mark = rebind
-		}
-		sleep(ctx, min(max(time.Until(mark)/2, shortestWait), time.Until(mark)))
-	}
-	return nil
-}
-
 // extend asks the server that gave the lease, or, when rebinding, any server.
 func (c *Client) extend(ctx context.Context, held *Lease, rebinding bool) (*Lease, error) {
 	message := c.message(dhcpv4.MessageTypeRequest, dhcpv4.WithClientIP(held.Ack.YourIPAddr))
@@ -192,7 +150,7 @@ func exchange(ctx context.Context, socket Exchanger, dest *net.UDPAddr, message 
 		return nil, fmt.Errorf("no answer: %w", err)
 	}
 	if answer.MessageType() == dhcpv4.MessageTypeNak {
-		return nil, errRefused
+		return nil, leasing.ErrRefused // RFC 2131 section 4.4.5: stop using the address at once
 	}
 	config, err := lease.FromAck(answer)
 	if err != nil {
@@ -202,10 +160,3 @@ func exchange(ctx context.Context, socket Exchanger, dest *net.UDPAddr, message 
 }
 
 func broadcast() *net.UDPAddr { return &net.UDPAddr{IP: net.IPv4bcast, Port: nclient4.ServerPort} }
-
-func sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
-}

@@ -17,6 +17,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv6"
 	"github.com/insomniacslk/dhcp/iana"
 
+	"dodeka/userland/internal/hostfiles"
 	"dodeka/userland/internal/lease"
 )
 
@@ -49,8 +50,8 @@ type Config struct {
 
 var errNoAddress = errors.New("the answer has no usable address")
 
-// FromReply checks a REPLY. What the machine cannot live without makes an error; what is merely nonsense is left out.
-func FromReply(reply *dhcpv6.Message) (Config, error) {
+// fromReply checks a REPLY. What the machine cannot live without makes an error; what is merely nonsense is left out.
+func fromReply(reply *dhcpv6.Message) (Config, error) {
 	var c Config
 	if reply.MessageType != dhcpv6.MessageTypeReply {
 		return c, fmt.Errorf("the answer is %s, expected REPLY", reply.MessageType)
@@ -76,7 +77,7 @@ func FromReply(reply *dhcpv6.Message) (Config, error) {
 	c.Times = hosts(slices.Concat(reply.Options.NTPServers(), reply.Options.SNTP()), maxTimeServers)
 	if labels := reply.Options.DomainSearchList(); labels != nil {
 		for _, name := range labels.Labels {
-			if lease.ValidName(name) && len(c.Search) < maxSearch && !slices.Contains(c.Search, name) {
+			if hostfiles.ValidName(name) && len(c.Search) < maxSearch && !slices.Contains(c.Search, name) {
 				c.Search = append(c.Search, name)
 			}
 		}
@@ -151,8 +152,8 @@ func host(ip net.IP) (netip.Addr, bool) {
 	return addr, ok && addr.Is6() && !addr.Is4In6() && addr.IsGlobalUnicast()
 }
 
-// Decode reads a packet. A panic of the decoder becomes an error: the packet came from anyone on the network.
-func Decode(packet []byte) (message *dhcpv6.Message, err error) {
+// decode reads a packet. A panic of the decoder becomes an error: the packet came from anyone on the network.
+func decode(packet []byte) (message *dhcpv6.Message, err error) {
 	defer func() {
 		if recover() != nil {
 			message, err = nil, lease.ErrDamaged

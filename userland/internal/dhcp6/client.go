@@ -10,12 +10,15 @@ import (
 
 	"github.com/insomniacslk/dhcp/dhcpv6"
 	"github.com/insomniacslk/dhcp/dhcpv6/nclient6"
+
+	"dodeka/userland/internal/leasing"
 )
 
+var allServers = nclient6.AllDHCPRelayAgentsAndServers // of the link: ff02::1:2
+
 const (
-	firstPause   = time.Second // after a server that does not answer; doubled up to the longest
 	longestPause = 2 * time.Minute
-	shortestWait = 10 * time.Second // between two tries to renew
+	shortestWait = 10 * time.Second
 )
 
 // Exchanger is an open socket. SendAndRead repeats a message until an answer matches or its tries are used up.
@@ -31,8 +34,7 @@ type Lease struct {
 	At    time.Time
 }
 
-// Client is what is particular to a link. Report is called with each new or renewed lease and with nil when the lease is
-// over; not when the context ends.
+// Client is what is particular to a link. Report is as in leasing.Keeper.
 type Client struct {
 	MAC    net.HardwareAddr
 	DUID   dhcpv6.DUID
@@ -43,26 +45,21 @@ type Client struct {
 
 // Run returns when the context ends.
 func (c *Client) Run(ctx context.Context) {
-	pause := firstPause
-	for ctx.Err() == nil {
-		held, err := c.acquire(ctx)
-		if err != nil {
-			if ctx.Err() == nil {
-				c.Log(fmt.Sprintf("DHCPv6: %v; next try in %s", err, pause))
-			}
-			sleep(ctx, pause)
-			pause = min(2*pause, longestPause)
-			continue
-		}
-		pause = firstPause
-		for held != nil && ctx.Err() == nil {
-			c.Report(held)
-			held = c.hold(ctx, held)
-		}
-		if ctx.Err() == nil {
-			c.Report(nil)
-		}
+	leasing.Keeper[Lease]{
+		Acquire: c.acquire, Extend: c.extend, Times: timesOf, Report: c.Report, LongestPause: longestPause, ShortestWait: shortestWait,
+		Log: func(text string) { c.Log("DHCPv6: " + text) },
+	}.Run(ctx, nil)
+}
+
+func timesOf(l *Lease) leasing.Times {
+	if l.Renew == 0 {
+		return leasing.Times{}
 	}
+	t := leasing.Times{Renew: l.At.Add(l.Renew), Rebind: l.At.Add(l.Rebind), End: l.At.Add(l.Lifetime)}
+	if l.Lifetime == 0 {
+		t.End = t.Rebind.Add(24 * time.Hour) // an address for ever, with others that end: ask, and then start over
+	}
+	return t
 }
 
 // acquire does the exchange of four messages (RFC 8415 section 18.2.1 and .2).
@@ -76,9 +73,7 @@ func (c *Client) acquire(ctx context.Context) (*Lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	advertise, err := socket.SendAndRead(ctx, nil, solicit, func(m *dhcpv6.Message) bool {
-		return m.MessageType == dhcpv6.MessageTypeAdvertise && c.mine(m) && m.Options.OneIANA() != nil
-	})
+	advertise, err := socket.SendAndRead(ctx, allServers, solicit, c.offers)
 	if err != nil {
 		return nil, fmt.Errorf("no offer: %w", err)
 	}
@@ -89,6 +84,12 @@ func (c *Client) acquire(ctx context.Context) (*Lease, error) {
 	return c.exchange(ctx, socket, request)
 }
 
+// offers passes over offers without an address, so that such a server does not hide a good one (RFC 8415 section 18.2.9).
+func (c *Client) offers(m *dhcpv6.Message) bool {
+	association := m.Options.OneIANA()
+	return m.MessageType == dhcpv6.MessageTypeAdvertise && c.mine(m) && association != nil && len(association.Options.Addresses()) > 0
+}
+
 // mine accepts only answers to this machine, from a server that names itself (RFC 8415 section 16.3 and 16.10).
 func (c *Client) mine(m *dhcpv6.Message) bool {
 	id := m.Options.ClientID()
@@ -97,46 +98,25 @@ func (c *Client) mine(m *dhcpv6.Message) bool {
 
 func (c *Client) exchange(ctx context.Context, socket Exchanger, message *dhcpv6.Message) (*Lease, error) {
 	at := time.Now()
-	reply, err := socket.SendAndRead(ctx, nil, message, func(m *dhcpv6.Message) bool {
+	reply, err := socket.SendAndRead(ctx, allServers, message, func(m *dhcpv6.Message) bool {
 		return m.MessageType == dhcpv6.MessageTypeReply && c.mine(m)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("no answer: %w", err)
 	}
-	config, err := FromReply(reply)
+	config, err := fromReply(reply)
 	if err != nil {
 		return nil, err
 	}
 	return &Lease{Config: config, Reply: reply, At: at}, nil
 }
 
-// hold renews with the same server, then rebinds with any, until the addresses are over: then it returns nil.
-func (c *Client) hold(ctx context.Context, held *Lease) *Lease {
-	if held.Renew == 0 {
-		<-ctx.Done()
-		return nil
+// extend asks the server that gave the lease, or, when rebinding, any server.
+func (c *Client) extend(ctx context.Context, held *Lease, rebinding bool) (*Lease, error) {
+	kind := dhcpv6.MessageTypeRenew
+	if rebinding {
+		kind = dhcpv6.MessageTypeRebind
 	}
-	rebind := held.At.Add(held.Rebind)
-	end := held.At.Add(held.Lifetime)
-	if held.Lifetime == 0 {
-		end = rebind.Add(24 * time.Hour) // an address for ever, with others that end: ask, and then start over
-	}
-	sleep(ctx, time.Until(held.At.Add(held.Renew)))
-	for ctx.Err() == nil && time.Now().Before(end) {
-		kind, mark := dhcpv6.MessageTypeRenew, rebind
-		if !time.Now().Before(rebind) {
-			kind, mark = dhcpv6.MessageTypeRebind, end
-		}
-		next, err := c.extend(ctx, held, kind)
-		if err == nil {
-			return next
-		}
-		sleep(ctx, min(max(time.Until(mark)/2, shortestWait), time.Until(mark)))
-	}
-	return nil
-}
-
-func (c *Client) extend(ctx context.Context, held *Lease, kind dhcpv6.MessageType) (*Lease, error) {
 	message, err := c.message(kind, held.Reply)
 	if err != nil {
 		return nil, err
@@ -147,11 +127,4 @@ func (c *Client) extend(ctx context.Context, held *Lease, kind dhcpv6.MessageTyp
 	}
 	defer socket.Close()
 	return c.exchange(ctx, socket, message)
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
 }

@@ -81,7 +81,7 @@ func TestFromReply(t *testing.T) {
 			want := base
 			want.Addresses = slices.Clone(base.Addresses)
 			tc.change(&want)
-			got, err := FromReply(tc.reply)
+			got, err := fromReply(tc.reply)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,7 +108,7 @@ func TestFromReplyRefuses(t *testing.T) {
 		{"refusal of all", reply([]dhcpv6.Option{one}, status), "NoAddrsAvail"},
 	}
 	for _, tc := range tests {
-		if _, err := FromReply(tc.reply); err == nil || !strings.Contains(err.Error(), tc.want) {
+		if _, err := fromReply(tc.reply); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: got %v, want %q", tc.name, err, tc.want)
 		}
 	}
@@ -196,15 +196,35 @@ func TestMineRefusesAnswersToOthers(t *testing.T) {
 	}
 }
 
+func TestOffersWithoutAddressArePassedOver(t *testing.T) {
+	c := &Client{MAC: hardware, DUID: duid}
+	full := &dhcpv6.OptStatusCode{StatusCode: iana.StatusNoAddrsAvail}
+	for _, tc := range []struct {
+		name  string
+		parts []dhcpv6.Option
+		want  bool
+	}{
+		{"an address", []dhcpv6.Option{address("2001:db8::5", time.Hour, time.Hour)}, true},
+		{"no addresses left", []dhcpv6.Option{full}, false},
+		{"nothing", nil, false},
+	} {
+		m := reply(tc.parts)
+		m.MessageType = dhcpv6.MessageTypeAdvertise
+		if got := c.offers(m); got != tc.want {
+			t.Errorf("%s: got %v", tc.name, got)
+		}
+	}
+}
+
 func FuzzFromReply(f *testing.F) {
 	f.Add(reply([]dhcpv6.Option{address("2001:db8::5", time.Hour, 2*time.Hour)}, dhcpv6.OptDNS(net.ParseIP("2001:db8::53"))).ToBytes())
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, packet []byte) {
-		message, err := Decode(packet)
+		message, err := decode(packet)
 		if err != nil {
 			return
 		}
-		c, err := FromReply(message)
+		c, err := fromReply(message)
 		if err != nil {
 			return
 		}

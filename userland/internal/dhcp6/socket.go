@@ -3,7 +3,6 @@
 package dhcp6
 
 import (
-	"context"
 	"errors"
 	"net"
 	"time"
@@ -32,19 +31,8 @@ func OpenLink(link string, mac net.HardwareAddr) func() (Exchanger, error) {
 			_ = conn.Close()
 			return nil, err
 		}
-		return toAll{client}, nil
+		return client, nil
 	}
-}
-
-// toAll sends what names no destination to all servers of the link.
-type toAll struct{ *nclient6.Client }
-
-// SendAndRead sends to ff02::1:2 unless it is told otherwise.
-func (t toAll) SendAndRead(ctx context.Context, dest *net.UDPAddr, m *dhcpv6.Message, match nclient6.Matcher) (*dhcpv6.Message, error) {
-	if dest == nil {
-		dest = nclient6.AllDHCPRelayAgentsAndServers
-	}
-	return t.Client.SendAndRead(ctx, dest, m, match)
 }
 
 // guarded drops packets that the client's decoder does not survive: it decodes in a goroutine of its own, where a panic
@@ -58,7 +46,7 @@ func (g guarded) ReadFrom(b []byte) (int, net.Addr, error) {
 		if err != nil {
 			return n, from, err
 		}
-		if _, err := Decode(b[:n]); !errors.Is(err, lease.ErrDamaged) {
+		if _, err := decode(b[:n]); !errors.Is(err, lease.ErrDamaged) {
 			return n, from, nil
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/siderolabs/talos/pkg/machinery/cel"
+	"github.com/siderolabs/talos/pkg/machinery/cel/celenv"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
 	"go.yaml.in/yaml/v4"
 
@@ -153,10 +155,19 @@ func TestLabelsComeFromTheDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := Disk{DevPath: path, Partitions: []Partition{{Index: 1, Offset: uint64(table.Offset(entry))}, {Index: 2, Offset: 5}}}
-	readLabels(d)
+	setLabels(d, readTable(d))
 	if d.Partitions[0].Label != "STATE" || d.Partitions[1].Label != "" {
 		t.Errorf("got %+v", d.Partitions)
 	}
+}
+
+// parseSelector reads an expression such as `disk.size >= 100u * GB && disk.transport == "nvme" && !system_disk`.
+func parseSelector(expression string) (Selector, error) {
+	parsed, err := cel.ParseBooleanExpression(expression, celenv.DiskLocator())
+	if err != nil {
+		return Selector{}, err
+	}
+	return Selector{Match: &parsed}, nil
 }
 
 func TestSelect(t *testing.T) {
@@ -182,7 +193,7 @@ func TestSelect(t *testing.T) {
 			selector := Selector{Path: tc.path}
 			if tc.expression != "" {
 				var err error
-				if selector, err = ParseSelector(tc.expression); err != nil {
+				if selector, err = parseSelector(tc.expression); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -193,7 +204,7 @@ func TestSelect(t *testing.T) {
 		})
 	}
 	for _, bad := range []string{"disk.size", "disk.nothing == 1", "((", `"x"`} {
-		if _, err := ParseSelector(bad); err == nil {
+		if _, err := parseSelector(bad); err == nil {
 			t.Errorf("%q was taken", bad)
 		}
 	}

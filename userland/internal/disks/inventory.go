@@ -37,8 +37,10 @@ func Take(sys, proc string, probing bool) (Inventory, error) {
 	if err != nil {
 		return Inventory{}, err
 	}
-	for _, d := range all {
-		readLabels(d)
+	tables := make([]*partition.Table, len(all))
+	for i, d := range all {
+		tables[i] = readTable(d)
+		setLabels(d, tables[i])
 	}
 	inventory := Inventory{Disks: all, Mounted: mountPoints(string(text))}
 	if boot, ok := Boot(all, string(text)); ok {
@@ -48,8 +50,8 @@ func Take(sys, proc string, probing bool) (Inventory, error) {
 		inventory.System = system.Name
 	}
 	if probing {
-		for _, d := range all {
-			inventory.Volumes = append(inventory.Volumes, volumesOf(d)...)
+		for i, d := range all {
+			inventory.Volumes = append(inventory.Volumes, volumesOf(d, tables[i])...)
 		}
 	}
 	return inventory, nil
@@ -65,49 +67,53 @@ func (i Inventory) Disk(name string) (Disk, bool) {
 	return Disk{}, false
 }
 
-// readLabels takes them from the table on the disk: the kernel does not know the names of partitions that were announced
-// to it one by one, as those made since the boot.
-func readLabels(d Disk) {
+// readTable returns nil for a disk that has none, or cannot be read.
+func readTable(d Disk) *partition.Table {
 	if d.CDROM || len(d.Partitions) == 0 {
-		return
+		return nil
 	}
-	device, err := blockdevice.Open(d.DevPath)
-	if err != nil {
-		return
-	}
-	defer device.Close()
-	table, err := partition.Read(device)
-	if err != nil {
-		return
-	}
-	for _, entry := range table.Partitions {
-		for i, p := range d.Partitions {
-			if p.Index == entry.Number && p.Offset == uint64(table.Offset(entry)) {
-				d.Partitions[i].Label = entry.Name
-			}
-		}
-	}
-}
-
-// volumesOf leaves out devices that cannot be read: a drive without a medium, a disk that fails.
-func volumesOf(d Disk) []Volume {
 	device, err := blockdevice.Open(d.DevPath)
 	if err != nil {
 		return nil
 	}
 	defer device.Close()
-	whole := Volume{Disk: d, Found: first(device)}
-	volumes := []Volume{whole}
 	table, _ := partition.Read(device)
-	for _, p := range d.Partitions {
-		v := Volume{Disk: d, Partition: &p}
-		if table != nil {
-			for _, entry := range table.Partitions {
-				if entry.Number == p.Index {
-					v.Entry = &entry
-				}
-			}
+	return table
+}
+
+// setLabels takes them from the table on the disk: the kernel does not know the names of partitions that were announced
+// to it one by one, as those made since the boot.
+func setLabels(d Disk, table *partition.Table) {
+	for i, p := range d.Partitions {
+		if entry := entryOf(table, p); entry != nil {
+			d.Partitions[i].Label = entry.Name
 		}
+	}
+}
+
+// entryOf returns what the table says of a partition that the kernel knows, or nil when they disagree.
+func entryOf(table *partition.Table, p Partition) *partition.Partition {
+	if table == nil {
+		return nil
+	}
+	for _, entry := range table.Partitions {
+		if entry.Number == p.Index && uint64(table.Offset(entry)) == p.Offset {
+			return &entry
+		}
+	}
+	return nil
+}
+
+// volumesOf leaves out devices that cannot be read: a drive without a medium, a disk that fails.
+func volumesOf(d Disk, table *partition.Table) []Volume {
+	device, err := blockdevice.Open(d.DevPath)
+	if err != nil {
+		return nil
+	}
+	defer device.Close()
+	volumes := []Volume{{Disk: d, Found: first(device)}}
+	for _, p := range d.Partitions {
+		v := Volume{Disk: d, Partition: &p, Entry: entryOf(table, p)}
 		if opened, err := blockdevice.Open(p.DevPath); err == nil {
 			v.Found = first(opened)
 			_ = opened.Close()

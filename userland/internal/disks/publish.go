@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/cosi-project/runtime/pkg/resource"
-	"github.com/cosi-project/runtime/pkg/resource/meta"
 	"github.com/cosi-project/runtime/pkg/resource/typed"
 	"github.com/cosi-project/runtime/pkg/safe"
 	"github.com/cosi-project/runtime/pkg/state"
@@ -57,8 +56,6 @@ func replace[T typed.DeepCopyable[T], E typed.Extension](ctx context.Context, st
 	}
 	return nil
 }
-
-var _ meta.ResourceDefinitionProvider = block.DiskExtension{}
 
 func (i Inventory) diskResources() []*block.Disk {
 	var list []*block.Disk

@@ -33,19 +33,7 @@ func SelectorOf(config InstallConfig) (Selector, error) {
 	if err != nil {
 		return Selector{}, fmt.Errorf("machine.install.diskSelector: %w", err)
 	}
-	if match != nil && config.Disk() == "" {
-		return Selector{Match: match}, nil
-	}
 	return Selector{Path: config.Disk(), Match: match}, nil
-}
-
-// ParseSelector reads an expression such as `disk.size >= 100u * GB && disk.transport == "nvme" && !system_disk`.
-func ParseSelector(expression string) (Selector, error) {
-	parsed, err := cel.ParseBooleanExpression(expression, celenv.DiskLocator())
-	if err != nil {
-		return Selector{}, err
-	}
-	return Selector{Match: &parsed}, nil
 }
 
 // Select returns the disk that is meant. Of several that match, the first is taken that can be installed to: not a CD,

@@ -9,7 +9,7 @@ import (
 
 // Labels of the system's partitions.
 const (
-	LabelEFI       = "EFI"
+	labelEFI       = "EFI"
 	LabelMeta      = "META"
 	LabelState     = "STATE"
 	LabelEphemeral = "EPHEMERAL"
@@ -40,7 +40,7 @@ func Boot(all []Disk, mountInfo string) (Disk, bool) {
 func System(all []Disk, boot string) (Disk, bool) {
 	var found []Disk
 	for _, d := range all {
-		_, efi := d.Partition(LabelEFI)
+		_, efi := d.Partition(labelEFI)
 		_, meta := d.Partition(LabelMeta)
 		if !efi || !meta || d.CDROM {
 			continue

@@ -11,6 +11,9 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -73,29 +76,18 @@ func parseSuperblock(raw []byte) (Superblock, error) {
 	if log > largestLogOfBlocks {
 		return Superblock{}, fmt.Errorf("ext4 block size of 1024 << %d", log)
 	}
-	s := Superblock{BlockBytes: 1024 << log, Blocks: uint64(le.Uint32(raw[blocksLowAt:])), Label: label(raw), ChecksumOK: true}
+	s := Superblock{BlockBytes: 1024 << log, Blocks: uint64(le.Uint32(raw[blocksLowAt:])), Label: unix.ByteSliceToString(raw[labelAt:][:labelBytes]), ChecksumOK: true}
 	if le.Uint32(raw[incompatAt:])&incompat64Bit != 0 {
 		s.Blocks |= uint64(le.Uint32(raw[blocksHighAt:])) << 32
 	}
-	if s.Blocks > 1<<50 {
-		return Superblock{}, fmt.Errorf("ext4 of %d blocks", s.Blocks)
+	if s.Blocks > uint64(math.MaxInt64/s.BlockBytes) {
+		return Superblock{}, fmt.Errorf("ext4 of %d blocks of %d bytes", s.Blocks, s.BlockBytes)
 	}
 	copy(s.UUID[:], raw[uuidAt:])
 	if le.Uint32(raw[roCompatAt:])&roCompatMetaCsum != 0 {
 		s.ChecksumOK = checksum(raw) == le.Uint32(raw[checksumAt:])
 	}
 	return s, nil
-}
-
-func label(raw []byte) string {
-	field := raw[labelAt : labelAt+labelBytes]
-	for i, b := range field {
-		if b == 0 {
-			field = field[:i]
-			break
-		}
-	}
-	return string(field)
 }
 
 // checksum is crc32c without the final inversion, as the kernel computes it.
@@ -107,8 +99,7 @@ func checksum(raw []byte) uint32 {
 // of everything else stay right.
 func identify(raw []byte, id Identity) error {
 	le := binary.LittleEndian
-	const needed = incompatCsumSeed
-	if le.Uint16(raw[magicAt:]) != magic || le.Uint32(raw[incompatAt:])&needed == 0 || le.Uint32(raw[roCompatAt:])&roCompatMetaCsum == 0 {
+	if le.Uint16(raw[magicAt:]) != magic || le.Uint32(raw[incompatAt:])&incompatCsumSeed == 0 || le.Uint32(raw[roCompatAt:])&roCompatMetaCsum == 0 {
 		return errors.New("the template is not an ext4 with metadata_csum and metadata_csum_seed")
 	}
 	if len(id.Label) > labelBytes {

@@ -119,6 +119,7 @@ type volume struct {
 	options  Options
 	geometry geometry
 	next     int64   // free cluster
+	data     int64   // first cluster behind those of the directories
 	chains   []chain // in order of their clusters
 	files    []*node
 }
@@ -139,6 +140,7 @@ func (v *volume) allocate(root *node) error {
 		}
 	}
 	walk(root)
+	v.data = v.next
 	for _, n := range v.files {
 		if n.bytes > 0xffff_ffff {
 			return fmt.Errorf("%s has %d bytes, too many for FAT32", n.file.Path, n.bytes)
@@ -169,16 +171,7 @@ func (v *volume) offset(cluster int64) int64 {
 }
 
 // clearTables also clears the directories' clusters.
-func (v *volume) clearTables() error {
-	end := v.offset(firstCluster)
-	for _, c := range v.chains {
-		if len(v.files) > 0 && c.first == v.files[0].first {
-			break
-		}
-		end = v.offset(c.first + c.count)
-	}
-	return v.storage.Zero(0, end)
-}
+func (v *volume) clearTables() error { return v.storage.Zero(0, v.offset(v.data)) }
 
 func (v *volume) writeFiles(ctx context.Context) ([]Place, error) {
 	var places []Place

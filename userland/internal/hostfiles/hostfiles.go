@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package hostfiles writes the files that links in the read-only /etc point at: hostname, hosts and resolv.conf.
-// Spec: hosts(5), resolv.conf(5), hostname(5). The caller has checked every name: nothing is quoted here.
+// Spec: hosts(5), resolv.conf(5), hostname(5). The caller has checked every name with ValidName: nothing is quoted here.
 package hostfiles
 
 import (
@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	maxResolvers = 3 // resolv.conf(5) MAXNS
-	maxSearch    = 6 // older libraries read no more
+	maxResolvers = 3   // resolv.conf(5) MAXNS
+	maxSearch    = 6   // older libraries read no more
+	maxName      = 253 // RFC 1035
 )
 
 // Host is a line of hosts(5).
@@ -32,6 +33,25 @@ type Content struct {
 	Resolvers []netip.Addr
 	Search    []string
 	Hosts     []Host
+}
+
+// ValidName accepts labels of letters, digits and inner hyphens, joined by dots (RFC 1123 section 2.1). So no name can put
+// a line break or a comment into a file.
+func ValidName(name string) bool {
+	if name == "" || len(name) > maxName {
+		return false
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		if !isLabel(label) {
+			return false
+		}
+	}
+	return true
+}
+
+func isLabel(label string) bool {
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
+	return label != "" && len(label) <= 63 && label[0] != '-' && label[len(label)-1] != '-' && strings.Trim(label, allowed) == ""
 }
 
 // Write replaces the files in dir, which it makes if it must. A file whose text is right is left alone, so that nobody

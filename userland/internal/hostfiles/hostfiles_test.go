@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -64,5 +65,18 @@ func TestWriteLeavesARightFileAlone(t *testing.T) {
 	}
 	if after, err := os.Stat(path); err != nil || !os.SameFile(before, after) {
 		t.Errorf("the file was replaced (%v)", err)
+	}
+}
+
+func TestValidName(t *testing.T) {
+	label := strings.Repeat("a", 63)
+	for name, want := range map[string]bool{
+		"node": true, "node-1.example.org": true, label: true, "1": true, "": false, ".": false, "a..b": false, "a.": false, "-a": false,
+		"a-": false, "a_b": false, "a b": false, "a\nb": false, "a#": false, "\u00e9": false, label + "a": false,
+		strings.Repeat(label+".", 4): false, strings.Repeat("a.", 126) + "a": true, strings.Repeat("a.", 127) + "a": false,
+	} {
+		if got := ValidName(name); got != want {
+			t.Errorf("%q: %v", name, got)
+		}
 	}
 }

@@ -37,10 +37,8 @@ type Options struct {
 	Dir    string                             // for the socket, and STATE in a folder of it; a new temporary one when empty
 	Config []byte                             // of the machine; nil for maintenance
 	Listen string                             // of apid; "127.0.0.1:0" when empty
-	Root   readout.Root                       // what readouts see; the host itself when empty
 	Open   bool                               // maintenance without a code
 	Log    func(format string, values ...any) // nil for silence
-	Alter  func(*machineapi.Parts)            // puts other parts in, or takes some out
 }
 
 // Host is a machine API that runs.
@@ -97,9 +95,6 @@ func (o *Options) fill() error {
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:0"
 	}
-	if o.Root == (readout.Root{}) {
-		o.Root = readout.Machine
-	}
 	if o.Log == nil {
 		o.Log = func(string, ...any) {}
 	}
@@ -145,10 +140,10 @@ func (h *Host) start(ctx context.Context, options Options) error {
 
 // parts is what the API is made of here. The process's own user stands for apid, as apid runs inside it.
 func (h *Host) parts(options Options) machineapi.Parts {
-	parts := machineapi.Parts{
+	return machineapi.Parts{
 		State: h.OS.State, Controller: h.OS.Runtime, Events: h.Events, Logs: h.Logs, Gate: h.Gate,
 		Settings: h.Settings, Sequences: h.Desk, Services: h.Services,
-		Root:  options.Root,
+		Root:  readout.Machine,
 		About: machineapi.About{Version: "0.0.0-hostrun", Platform: "hostrun", Mode: "metal"},
 		Trust: func(uid uint32) access.Trust {
 			if uid == uint32(os.Getuid()) {
@@ -158,10 +153,6 @@ func (h *Host) parts(options Options) machineapi.Parts {
 		},
 		Log: options.Log,
 	}
-	if options.Alter != nil {
-		options.Alter(&parts)
-	}
-	return parts
 }
 
 func (h *Host) run(ctx context.Context, name string, work func(context.Context) error) {

@@ -25,8 +25,8 @@ func TestWhatEachRoleMayDo(t *testing.T) {
 	}{
 		{role.Reader, "services", func(c *client.Client) error { _, err := c.ServiceList(t.Context()); return err }, codes.OK},
 		{role.Reader, "reboot", func(c *client.Client) error { return c.Reboot(t.Context()) }, codes.PermissionDenied},
-		{role.Reader, "restart", func(c *client.Client) error { _, err := c.ServiceRestart(t.Context(), SampleService); return err }, codes.PermissionDenied},
-		{role.Operator, "restart", func(c *client.Client) error { _, err := c.ServiceRestart(t.Context(), SampleService); return err }, codes.OK},
+		{role.Reader, "restart", func(c *client.Client) error { _, err := c.ServiceRestart(t.Context(), sampleService); return err }, codes.PermissionDenied},
+		{role.Operator, "restart", func(c *client.Client) error { _, err := c.ServiceRestart(t.Context(), sampleService); return err }, codes.OK},
 		{role.Operator, "restart apid", func(c *client.Client) error { _, err := c.ServiceRestart(t.Context(), "apid"); return err }, codes.FailedPrecondition},
 		{role.Operator, "restart nothing", func(c *client.Client) error { _, err := c.ServiceRestart(t.Context(), "nothing"); return err }, codes.NotFound},
 		{role.Operator, "secrets", secretOf, codes.PermissionDenied},

@@ -12,8 +12,8 @@ import (
 	"dodeka/userland/internal/services"
 )
 
-// SampleService is one that clients may start, stop and restart; it writes a line to its log at each start.
-const SampleService = "sample"
+// sampleService is one that clients may start, stop and restart; it writes a line to its log at each start.
+const sampleService = "sample"
 
 // addServices starts apid and the sample, both inside this process.
 func (h *Host) addServices(options Options) error {
@@ -24,7 +24,7 @@ func (h *Host) addServices(options Options) error {
 				options.Log(format, values...)
 			}})
 		}},
-		services.Definition{ID: SampleService, Operable: true, Run: func(ctx context.Context, log io.Writer) error {
+		services.Definition{ID: sampleService, Operable: true, Run: func(ctx context.Context, log io.Writer) error {
 			fmt.Fprintln(log, "sample started")
 			<-ctx.Done()
 			return nil
@@ -33,7 +33,7 @@ func (h *Host) addServices(options Options) error {
 	if err != nil {
 		return err
 	}
-	for _, id := range []string{"apid", SampleService} {
+	for _, id := range []string{"apid", sampleService} {
 		if err := h.Services.Start(context.Background(), id); err != nil {
 			return err
 		}

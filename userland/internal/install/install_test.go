@@ -3,11 +3,9 @@
 package install
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"io"
 	"os"
@@ -16,78 +14,10 @@ import (
 	"testing"
 
 	"dodeka/userland/internal/blockdevice"
-	"dodeka/userland/internal/cmdline"
-	"dodeka/userland/internal/fat32"
 	"dodeka/userland/internal/partition"
 )
 
 const diskBytes = 400 * mib
-
-// sealed is a root image of one block: its own digest is the root hash.
-func sealed(fill byte) (image []byte, running cmdline.Cmdline) {
-	image = bytes.Repeat([]byte{fill}, 2*4096)
-	sum := sha256.Sum256(image[:4096])
-	running = cmdline.Cmdline{RootHash: hex.EncodeToString(sum[:]), RootBlocks: 1, Version: "1.0.0", Platform: "metal"}
-	running.Text = "dodeka.root=" + running.RootHash + " dodeka.root.blocks=1 dodeka.platform=metal dodeka.version=1.0.0"
-	return image, running
-}
-
-// uki is the least PE file with a section .cmdline.
-func uki(commandLine string) []byte {
-	le := binary.LittleEndian
-	out := make([]byte, 1024)
-	copy(out, "MZ")
-	le.PutUint32(out[0x3c:], 0x40)
-	copy(out[0x40:], "PE\x00\x00")
-	le.PutUint16(out[0x44:], 0x8664) // machine
-	le.PutUint16(out[0x46:], 1)      // sections
-	section := out[0x58:]
-	copy(section, ".cmdline")
-	le.PutUint32(section[8:], uint32(len(commandLine)+1))
-	le.PutUint32(section[16:], 512)
-	le.PutUint32(section[20:], 512)
-	copy(out[512:], commandLine)
-	return out
-}
-
-func grubImages() (boot, core []byte) {
-	boot = make([]byte, 512)
-	boot[0], boot[1], boot[510], boot[511] = 0xeb, 0x63, 0x55, 0xaa
-	core = bytes.Repeat([]byte{0x90}, 3000)
-	binary.LittleEndian.PutUint16(core[blockListAt+10:], coreSegment)
-	return boot, core
-}
-
-// medium writes what a boot medium and the root file system hold.
-func medium(t *testing.T, fill byte) (Places, cmdline.Cmdline) {
-	t.Helper()
-	image, running := sealed(fill)
-	boot, core := grubImages()
-	dir := t.TempDir()
-	for name, content := range map[string][]byte{
-		"m/EFI/BOOT/BOOTX64.EFI": []byte("loader"), "m/EFI/systemd/systemd-bootx64.efi": []byte("loader"),
-		"m/loader/loader.conf": []byte("timeout 0\n"), "m/grub/grub.cfg": []byte("boot\n"),
-		"m/EFI/Linux/dodeka_1.0.0.efi": uki(running.Text), "m/dodeka/" + running.RootImageName(): image,
-		"share/boot.img": boot, "share/core.img": core, "cmdline": []byte("BOOT_IMAGE=(uki)1+2 " + running.Text + "\n"),
-	} {
-		path := filepath.Join(dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, content, 0o600)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return Places{Medium: filepath.Join(dir, "m"), Embedded: filepath.Join(dir, "none"), Share: filepath.Join(dir, "share"),
-		Sys: filepath.Join(dir, "sys"), Cmdline: filepath.Join(dir, "cmdline")}, running
-}
-
-func sourceOf(t *testing.T, fill byte) source {
-	t.Helper()
-	places, running := medium(t, fill)
-	from, err := findSource(places, running)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return from
-}
 
 func diskFile(t *testing.T) string {
 	t.Helper()
@@ -98,49 +28,34 @@ func diskFile(t *testing.T) string {
 	return path
 }
 
-// bootable checks a disk as firmware and stage1 would: sector 0, table, ESP, root hash.
-func bootable(disk blockdevice.Storage, from source) error {
-	sector := make([]byte, 512)
-	if _, err := disk.ReadAt(sector, 0); err != nil {
-		return err
-	}
-	if sector[510] != 0x55 || sector[450] != 0xee {
-		return errors.New("blank")
-	}
-	table, err := partition.Read(disk)
+// boots checks an installed disk against its source, and opens it for other checks.
+func boots(t *testing.T, path string, places Places) *blockdevice.Device {
+	t.Helper()
+	disk, err := blockdevice.Open(path)
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	esp, found := table.Find("EFI")
-	if _, meta := table.Find("META"); !found || !meta {
-		return errors.New("partitions are missing")
-	}
-	// The same files on a disk of the same size lie at the same places.
-	again := blockdevice.NewRecorder(table.Bytes(esp), disk.SectorBytes())
-	places, err := fat32.Write(context.Background(), again, fat32.Options{Label: espLabel}, from.files)
+	t.Cleanup(func() { _ = disk.Close() })
+	_, running := sealed(1)
+	from, err := findSource(places, running)
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	return verify(context.Background(), disk, &layout{table: table, esp: esp}, from, places)
+	if err := bootable(disk, from); err != nil {
+		t.Error(err)
+	}
+	return disk
 }
 
 func TestRunInstallsOntoAnEmptyDisk(t *testing.T) {
-	places, running := medium(t, 1)
+	places, _ := medium(t, 1)
 	path := diskFile(t)
 	var messages []string
 	request := Request{Disk: path, Places: places, Progress: func(m string) { messages = append(messages, m) }}
 	if err := Run(context.Background(), request); err != nil {
 		t.Fatal(err)
 	}
-	disk, err := blockdevice.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer disk.Close()
-	from, _ := findSource(places, running)
-	if err := bootable(disk, from); err != nil {
-		t.Error(err)
-	}
+	disk := boots(t, path, places)
 	table, _ := partition.Read(disk)
 	bios, ok := table.Find("BIOS")
 	sector := make([]byte, 512)
@@ -221,97 +136,12 @@ func digest(t *testing.T, path string) string {
 }
 
 func TestWipeReplacesData(t *testing.T) {
-	places, running := medium(t, 1)
+	places, _ := medium(t, 1)
 	path := diskFile(t)
 	for range 2 { // the second time onto a disk that was installed to
 		if err := Run(context.Background(), Request{Disk: path, Wipe: true, Places: places}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	disk, err := blockdevice.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer disk.Close()
-	from, _ := findSource(places, running)
-	if err := bootable(disk, from); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestEveryPowerCutLeavesTheOldABlankOrTheNewDisk(t *testing.T) {
-	older, newer := sourceOf(t, 1), sourceOf(t, 2)
-	start := blockdevice.NewRecorder(diskBytes, 512)
-	if _, err := write(context.Background(), start, older, func(string) {}); err != nil {
-		t.Fatal(err)
-	}
-	start = start.Clone()
-	disk := start.Clone()
-	if _, err := write(context.Background(), disk, newer, func(string) {}); err != nil {
-		t.Fatal(err)
-	}
-	counts := map[string]int{}
-	for n := range disk.Writes() + 1 {
-		for _, torn := range []int64{0, 512} {
-			cut := disk.CutAfter(start, n, torn)
-			oldErr, newErr := bootable(cut, older), bootable(cut, newer)
-			switch {
-			case newErr == nil:
-				counts["new"]++
-			case oldErr == nil:
-				counts["old"]++
-			case newErr.Error() == "blank":
-				counts["blank"]++
-			default:
-				t.Fatalf("after %d of %d writes and %d bytes: %v; %v", n, disk.Writes(), torn, oldErr, newErr)
-			}
-		}
-	}
-	if counts["old"] == 0 || counts["blank"] == 0 || counts["new"] == 0 {
-		t.Errorf("states: %v", counts)
-	}
-}
-
-func TestSourceOutOfTheInitramfs(t *testing.T) {
-	places, running := medium(t, 1)
-	image, _ := sealed(1)
-	device := filepath.Join(t.TempDir(), "loop0")
-	if err := os.WriteFile(device, image, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	places.Medium, places.Embedded = places.Embedded, places.Medium
-	places.RootDevice = func() (string, error) { return device, nil }
-	from, err := findSource(places, running)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := from.check(); err != nil {
-		t.Error(err)
-	}
-	if f := from.file(from.root); f.Size != 8192 {
-		t.Errorf("the root image has %d bytes", f.Size)
-	}
-}
-
-func TestLoopBelow(t *testing.T) {
-	sys := t.TempDir()
-	for name, text := range map[string]string{
-		"block/dm-0/dm/name": "other\n", "block/dm-0/slaves/sda/x": "", "block/dm-1/dm/name": "dodeka-root\n", "block/dm-1/slaves/loop3/x": "",
-	} {
-		path := filepath.Join(sys, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got, err := loopBelow(sys); got != "/dev/loop3" || err != nil {
-		t.Errorf("%q, %v", got, err)
-	}
-	if got, err := loopBelow(t.TempDir()); err == nil {
-		t.Errorf("%q was found", got)
-	}
-}
-
-func FuzzCommandLineOf(f *testing.F) {
-	f.Add(uki("a=b"))
-	f.Fuzz(func(_ *testing.T, data []byte) { _, _ = commandLineOf(bytes.NewReader(data)) })
+	boots(t, path, places)
 }

@@ -36,7 +36,8 @@ var bootPaths = []string{
 	"grub/grub.cfg",
 }
 
-// findSource opens nothing yet but the small files of BIOS boot. rootDevice holds the root image where no medium does.
+// findSource opens nothing yet but the small files of BIOS boot. places.RootDevice holds the root image where no medium
+// does.
 func findSource(places Places, running cmdline.Cmdline) (source, error) {
 	dir, embedded := places.Medium, false
 	if _, err := os.Stat(path.Join(dir, bootPaths[0])); errors.Is(err, fs.ErrNotExist) {

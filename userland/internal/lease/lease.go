@@ -11,10 +11,11 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
+
+	"dodeka/userland/internal/hostfiles"
 )
 
 const (
@@ -22,7 +23,6 @@ const (
 	maxTimeServers  = 4   // more do not make the clock better
 	maxRoutes       = 64  // more than any site has; bounds what a hostile server can make us do
 	maxHostname     = 64  // HOST_NAME_MAX
-	maxDomain       = 253 // RFC 1035
 	minMTU          = 576 // RFC 791: every host takes this much
 	shortestLease   = 30 * time.Second
 	defaultLease    = time.Hour  // when the server names none
@@ -66,10 +66,10 @@ func FromAck(ack *dhcpv4.DHCPv4) (Config, error) {
 	c.Routes = routesOf(ack)
 	c.Resolvers = addressesOf(ack.DNS(), maxResolvers)
 	c.Times = addressesOf(ack.NTPServers(), maxTimeServers)
-	if name := ack.HostName(); isHostname(name, maxHostname) {
+	if name := ack.HostName(); len(name) <= maxHostname && hostfiles.ValidName(name) {
 		c.Hostname = name
 	}
-	if name := ack.DomainName(); isHostname(name, maxDomain) {
+	if name := ack.DomainName(); hostfiles.ValidName(name) {
 		c.Domain = name
 	}
 	if mtu, err := dhcpv4.GetUint16(dhcpv4.OptionInterfaceMTU, ack.Options); err == nil && mtu >= minMTU {
@@ -160,28 +160,6 @@ func unicast(ip net.IP) (netip.Addr, bool) {
 	addr, ok := netip.AddrFromSlice(ip.To4())
 	reserved := ok && (addr.As4()[0] == 0 || addr.As4()[0] >= 240) // "this network" and class E
 	return addr, ok && !reserved && !addr.IsMulticast() && !addr.IsLoopback()
-}
-
-// ValidName tells whether a domain name may stand in a file of this machine.
-func ValidName(name string) bool { return isHostname(name, maxDomain) }
-
-// isHostname accepts labels of letters, digits and inner hyphens, joined by dots (RFC 1123 section 2.1). So no answer
-// can put a line break or a comment into a file.
-func isHostname(name string, limit int) bool {
-	if name == "" || len(name) > limit {
-		return false
-	}
-	for label := range strings.SplitSeq(name, ".") {
-		if !isLabel(label) {
-			return false
-		}
-	}
-	return true
-}
-
-func isLabel(label string) bool {
-	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
-	return label != "" && len(label) <= 63 && label[0] != '-' && label[len(label)-1] != '-' && strings.Trim(label, allowed) == ""
 }
 
 // ErrDamaged is the verdict on a packet that the decoder itself cannot survive.

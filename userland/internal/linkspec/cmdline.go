@@ -3,11 +3,10 @@
 package linkspec
 
 import (
+	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -62,10 +61,9 @@ func (b *builder) argument(fields []string) error {
 	fields = append(fields, make([]string, max(0, 10-len(fields)))...)
 	name := b.resolve(fields[5])
 	if name == "" {
-		physical := slices.Sorted(maps.Keys(b.input.Links))
-		physical = slices.DeleteFunc(physical, func(n string) bool { return !b.input.Links[n].Physical() })
+		physical := b.physical()
 		if len(physical) == 0 {
-			return fmt.Errorf("there is no link")
+			return errors.New("there is no link")
 		}
 		name = physical[0]
 	}

@@ -11,11 +11,9 @@ import (
 
 	"github.com/siderolabs/talos/pkg/machinery/config/config"
 	"github.com/siderolabs/talos/pkg/machinery/resources/network"
+
+	"dodeka/userland/internal/hostfiles"
 )
-
-type hardwareAddr []byte
-
-func (h hardwareAddr) String() string { return net.HardwareAddr(h).String() }
 
 // names follows the documents about host name, resolvers, time and static hosts.
 func (b *builder) names() {
@@ -38,7 +36,7 @@ func (b *builder) names() {
 }
 
 func (b *builder) hostname(name string, from network.ConfigLayer) {
-	if !ValidHostname(name) {
+	if !hostfiles.ValidName(name) {
 		b.problem("host name %q from layer %s: expected letters, digits and hyphens", name, from)
 		return
 	}
@@ -56,7 +54,7 @@ func (b *builder) resolvers(doc config.NetworkResolverConfig) {
 		}
 	}
 	for _, domain := range doc.SearchDomains() {
-		if !ValidHostname(domain) {
+		if !hostfiles.ValidName(domain) {
 			b.problem("search domain %q: expected letters, digits and hyphens", domain)
 			continue
 		}
@@ -73,7 +71,7 @@ func (b *builder) host(doc config.NetworkStaticHostConfig) {
 	}
 	host := Host{Address: addr}
 	for _, alias := range doc.Aliases() {
-		if !ValidHostname(alias) {
+		if !hostfiles.ValidName(alias) {
 			b.problem("name %q of static host %s: expected letters, digits and hyphens", alias, addr)
 			continue
 		}
@@ -82,21 +80,6 @@ func (b *builder) host(doc config.NetworkStaticHostConfig) {
 	if len(host.Aliases) > 0 {
 		b.plan.Names.Hosts = append(b.plan.Names.Hosts, host)
 	}
-}
-
-// ValidHostname accepts labels of letters, digits and inner hyphens, joined by dots (RFC 1123 section 2.1); so no name
-// can put a line break or a comment into a file. The first label fits HOST_NAME_MAX.
-func ValidHostname(name string) bool {
-	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
-	if name == "" || len(name) > 253 {
-		return false
-	}
-	for label := range strings.SplitSeq(name, ".") {
-		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' || strings.Trim(label, allowed) != "" {
-			return false
-		}
-	}
-	return true
 }
 
 // StableHostname is the name of a machine that nobody named: the same at every boot, and unlike its neighbours'. The

@@ -104,10 +104,7 @@ func Compute(in Input) Plan {
 func (b *builder) defaults() {
 	run := b.input.Config == nil || b.input.Config.RunDefaultDHCPOperators()
 	for name, status := range b.input.Links {
-		if !status.Physical() || b.ignored[name] {
-			continue
-		}
-		if b.configured[name] {
+		if !status.Physical() || b.ignored[name] || b.configured[name] {
 			continue
 		}
 		b.links[name] = network.LinkSpecSpec{Name: name, Up: true, ConfigLayer: network.ConfigDefault}

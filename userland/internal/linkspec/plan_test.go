@@ -194,7 +194,7 @@ func TestComputeLayersNames(t *testing.T) {
 	platform := &network.PlatformConfigSpec{
 		Hostnames:   []network.HostnameSpecSpec{{Hostname: "cloud", Domainname: "example.org"}},
 		Resolvers:   []network.ResolverSpecSpec{{DNSServers: []netip.Addr{netip.MustParseAddr("10.0.0.2")}}},
-		TimeServers: []network.TimeServerSpecSpec{{NTPServers: []string{"10.0.0.123"}}},
+		TimeServers: []network.TimeServerSpecSpec{{NTPServers: []string{"10.0.0.123", "bad name"}}},
 		Operators:   []network.OperatorSpecSpec{{Operator: network.OperatorDHCP6, LinkName: "enp0s2"}},
 	}
 	low := Compute(Input{Platform: platform, Links: physical("enp0s2")})

@@ -3,9 +3,12 @@
 package linkspec
 
 import (
+	"net/netip"
 	"slices"
 
 	"github.com/siderolabs/talos/pkg/machinery/resources/network"
+
+	"dodeka/userland/internal/hostfiles"
 )
 
 // platform follows what the cloud or hypervisor says (PlatformConfig); every name in it is checked like a stranger's.
@@ -51,14 +54,20 @@ func (b *builder) platformNames(p *network.PlatformConfigSpec) {
 	for _, spec := range p.Resolvers {
 		b.plan.Names.Resolvers, b.plan.Names.ResolverLayer = slices.Clone(spec.DNSServers), network.ConfigPlatform
 		for _, domain := range spec.SearchDomains {
-			if ValidHostname(domain) {
+			if hostfiles.ValidName(domain) {
 				b.plan.Names.Search = append(b.plan.Names.Search, domain)
 			}
 		}
 	}
 	for _, spec := range p.TimeServers {
-		b.plan.Time.Servers, b.plan.Time.Layer = slices.Clone(spec.NTPServers), network.ConfigPlatform
+		servers := slices.DeleteFunc(slices.Clone(spec.NTPServers), func(server string) bool { return !validServer(server) })
+		b.plan.Time.Servers, b.plan.Time.Layer = servers, network.ConfigPlatform
 	}
+}
+
+func validServer(text string) bool {
+	_, err := netip.ParseAddr(text)
+	return err == nil || hostfiles.ValidName(text)
 }
 
 // withMetric gives a client of the platform the usual metric: 0 would put its routes before everybody's.

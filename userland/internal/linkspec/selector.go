@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"cmp"
 	"maps"
+	"net"
 	"path"
 	"slices"
 	"strconv"
@@ -56,11 +57,11 @@ func matches(s config.NetworkDeviceSelector, status network.LinkStatusSpec) bool
 	return asked && status.Physical()
 }
 
-func current(status network.LinkStatusSpec) hardwareAddr {
+func current(status network.LinkStatusSpec) net.HardwareAddr {
 	if status.MasterIndex != 0 {
 		return permanent(status)
 	}
-	return hardwareAddr(status.HardwareAddr)
+	return net.HardwareAddr(status.HardwareAddr)
 }
 
 func globbed(pattern, value string) bool {
@@ -68,11 +69,11 @@ func globbed(pattern, value string) bool {
 	return ok && err == nil
 }
 
-func permanent(status network.LinkStatusSpec) hardwareAddr {
+func permanent(status network.LinkStatusSpec) net.HardwareAddr {
 	if len(status.PermanentAddr) > 0 {
-		return hardwareAddr(status.PermanentAddr)
+		return net.HardwareAddr(status.PermanentAddr)
 	}
-	return hardwareAddr(status.HardwareAddr)
+	return net.HardwareAddr(status.HardwareAddr)
 }
 
 // aliases evaluates the LinkAliasConfig documents over the physical links, in the order of their permanent addresses so
@@ -99,8 +100,12 @@ func (b *builder) aliases() map[string]string {
 }
 
 func (b *builder) alias(doc config.NetworkLinkAliasConfig, found map[string]string, taken map[string]bool) {
+	names := b.physical()
+	slices.SortStableFunc(names, func(x, y string) int {
+		return bytes.Compare(permanent(b.input.Links[x]), permanent(b.input.Links[y]))
+	})
 	var hits []string
-	for _, name := range b.physicalByAddress() {
+	for _, name := range names {
 		ok, err := evaluate(doc, name, b.input.Links[name])
 		if err != nil {
 			b.problem("link alias %s: %v", doc.Name(), err)
@@ -123,17 +128,10 @@ func (b *builder) alias(doc config.NetworkLinkAliasConfig, found map[string]stri
 	}
 }
 
-func (b *builder) physicalByAddress() []string {
-	var names []string
-	for _, name := range slices.Sorted(maps.Keys(b.input.Links)) {
-		if b.input.Links[name].Physical() {
-			names = append(names, name)
-		}
-	}
-	slices.SortStableFunc(names, func(x, y string) int {
-		return bytes.Compare(permanent(b.input.Links[x]), permanent(b.input.Links[y]))
-	})
-	return names
+// physical returns the names of the physical links, sorted.
+func (b *builder) physical() []string {
+	names := slices.Sorted(maps.Keys(b.input.Links))
+	return slices.DeleteFunc(names, func(name string) bool { return !b.input.Links[name].Physical() })
 }
 
 func evaluate(doc config.NetworkLinkAliasConfig, name string, status network.LinkStatusSpec) (bool, error) {

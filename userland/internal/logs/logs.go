@@ -2,7 +2,7 @@
 
 // Package logs keeps the last lines of every service in memory: one bounded ring of bytes for each id. Writers never
 // wait for readers: a reader that is too slow loses the oldest lines and is told how many.
-// Limits: at most MaxLogs ids, lines of at most MaxLine bytes (longer ones are split), nothing survives a restart.
+// Limits: at most maxLogs ids, lines of at most maxLine bytes (longer ones are split), nothing survives a restart.
 package logs
 
 import (
@@ -18,8 +18,8 @@ import (
 
 // Bounds of what is kept, besides the bytes for each log.
 const (
-	MaxLogs = 256
-	MaxLine = 16 << 10 // bytes with the line break
+	maxLogs = 256
+	maxLine = 16 << 10 // bytes with the line break
 	MaxID   = 128      // bytes
 )
 
@@ -27,7 +27,7 @@ const (
 var (
 	ErrID      = errors.New("log id is not valid: expected letters, digits and . _ - : after a letter or digit")
 	ErrUnknown = errors.New("log does not exist")
-	ErrTooMany = fmt.Errorf("more than %d logs", MaxLogs)
+	ErrTooMany = fmt.Errorf("more than %d logs", maxLogs)
 )
 
 // Options say what a reader gets.
@@ -45,7 +45,7 @@ type Manager struct {
 
 // NewManager keeps at most bytesPerLog bytes for each id, but always room for one line.
 func NewManager(bytesPerLog int) *Manager {
-	return &Manager{bytesPerLog: max(bytesPerLog, MaxLine), logs: map[string]*ring{}}
+	return &Manager{bytesPerLog: max(bytesPerLog, maxLine), logs: map[string]*ring{}}
 }
 
 // Writer appends to the log with this id and makes it when there is none. Each writer completes its own lines, so that
@@ -93,7 +93,7 @@ func (m *Manager) open(id string) (*ring, error) {
 	if r, ok := m.logs[id]; ok {
 		return r, nil
 	}
-	if len(m.logs) == MaxLogs {
+	if len(m.logs) == maxLogs {
 		return nil, ErrTooMany
 	}
 	r := &ring{limit: m.bytesPerLog}

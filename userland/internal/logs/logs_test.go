@@ -61,7 +61,7 @@ func TestReaderGivesTheTailWhenAsked(t *testing.T) {
 
 func TestRingKeepsTheNewestLinesWhenFull(t *testing.T) {
 	for _, size := range []int{1, 7, 100, 1000, 5000} {
-		m := NewManager(MaxLine)
+		m := NewManager(maxLine)
 		w := m.Writer("x")
 		var all []string
 		for i := range 40000 / size {
@@ -71,7 +71,7 @@ func TestRingKeepsTheNewestLinesWhenFull(t *testing.T) {
 		}
 		got := read(t, m, "x", Options{TailLines: -1})
 		want := strings.Join(all, "\n") + "\n"
-		if !strings.HasSuffix(want, got) || len(got) > MaxLine || len(got) < MaxLine-size-10 {
+		if !strings.HasSuffix(want, got) || len(got) > maxLine || len(got) < maxLine-size-10 {
 			t.Errorf("size %d: kept %d bytes", size, len(got))
 		}
 		if tail := read(t, m, "x", Options{TailLines: 2}); tail != strings.Join(all[len(all)-2:], "\n")+"\n" {
@@ -81,16 +81,16 @@ func TestRingKeepsTheNewestLinesWhenFull(t *testing.T) {
 }
 
 func TestLongLinesAreSplit(t *testing.T) {
-	m := NewManager(4 * MaxLine)
+	m := NewManager(4 * maxLine)
 	w := m.Writer("x")
-	write(t, w, strings.Repeat("a", MaxLine-1)+"\n")
-	write(t, w, strings.Repeat("b", 2*MaxLine)+"\nend\n")
+	write(t, w, strings.Repeat("a", maxLine-1)+"\n")
+	write(t, w, strings.Repeat("b", 2*maxLine)+"\nend\n")
 	lines := strings.Split(read(t, m, "x", Options{TailLines: -1}), "\n")
 	var lengths []int
 	for _, line := range lines {
 		lengths = append(lengths, len(line))
 	}
-	if want := []int{MaxLine - 1, MaxLine - 1, MaxLine - 1, 2, 3, 0}; !slices.Equal(lengths, want) {
+	if want := []int{maxLine - 1, maxLine - 1, maxLine - 1, 2, 3, 0}; !slices.Equal(lengths, want) {
 		t.Errorf("got %v, want %v", lengths, want)
 	}
 }
@@ -221,10 +221,10 @@ func TestIDs(t *testing.T) {
 	if _, err := m.Writer("../c").Write([]byte("x")); !errors.Is(err, ErrID) {
 		t.Error(err)
 	}
-	for i := range MaxLogs {
+	for i := range maxLogs {
 		m.Writer(fmt.Sprint("log", i))
 	}
-	if _, err := m.Writer("more").Write([]byte("x")); !errors.Is(err, ErrTooMany) || len(m.IDs()) != MaxLogs {
+	if _, err := m.Writer("more").Write([]byte("x")); !errors.Is(err, ErrTooMany) || len(m.IDs()) != maxLogs {
 		t.Error(err)
 	}
 }
@@ -245,7 +245,7 @@ func FuzzWriter(f *testing.F) {
 		if want != "" && !strings.HasSuffix(want, "\n") {
 			want += "\n"
 		}
-		if len(want) < MaxLine && read(t, m, "x", Options{TailLines: -1}) != want {
+		if len(want) < maxLine && read(t, m, "x", Options{TailLines: -1}) != want {
 			t.Error("text changed")
 		}
 	})

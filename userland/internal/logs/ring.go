@@ -22,7 +22,7 @@ type ring struct {
 	changed chan struct{}
 }
 
-// append adds whole lines, at most MaxLine bytes of them.
+// append adds whole lines, at most maxLine bytes of them.
 func (r *ring) append(lines []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

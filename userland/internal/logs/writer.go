@@ -25,7 +25,7 @@ func (w *writer) Write(p []byte) (int, error) {
 		return 0, w.err
 	}
 	for rest := p; len(rest) > 0; {
-		room := MaxLine - 1 - len(w.partial)
+		room := maxLine - 1 - len(w.partial)
 		i := bytes.IndexByte(rest[:min(len(rest), room+1)], '\n')
 		switch {
 		case i >= 0:

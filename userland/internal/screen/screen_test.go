@@ -3,15 +3,13 @@
 package screen
 
 import (
-	"flag"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-)
 
-var update = flag.Bool("update", false, "rewrite the golden files")
+	"dodeka/userland/internal/golden"
+)
 
 func sample() Status {
 	return Status{
@@ -22,19 +20,6 @@ func sample() Status {
 			{Name: "eth1", State: "no carrier"},
 		},
 		Events: []string{"dodeka: phase network t=6.123", "dodeka: ready version=1.2.3 " + strings.Repeat("x", 80)},
-	}
-}
-
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil || string(want) != got {
-		t.Errorf("%s differs (%v); got\n%s", path, err, got)
 	}
 }
 
@@ -58,12 +43,12 @@ func TestFrame(t *testing.T) {
 				t.Errorf("%s: row %d has %d columns", tc.name, row+1, len(text))
 			}
 		}
-		golden(t, "testdata/"+tc.name+".txt", strings.Join(frame[:], "|\n")+"|\n")
+		golden.Equal(t, "testdata/"+tc.name+".txt", strings.Join(frame[:], "|\n")+"|\n")
 	}
 }
 
 func TestLines(t *testing.T) {
-	golden(t, "testdata/lines.txt", strings.Join(Lines(sample()), "\n")+"\n")
+	golden.Equal(t, "testdata/lines.txt", strings.Join(Lines(sample()), "\n")+"\n")
 }
 
 func TestDrawCannotBeSteeredByText(t *testing.T) {

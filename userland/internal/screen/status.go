@@ -44,6 +44,18 @@ type Link struct {
 	Gateways  []string
 }
 
+// Text is what a row says of a link: addresses and gateways, or why it has none.
+func (l Link) Text() string {
+	text := l.State
+	if len(l.Addresses) > 0 {
+		text = strings.Join(l.Addresses, " ")
+	}
+	if len(l.Gateways) > 0 {
+		text += " via " + strings.Join(l.Gateways, " ")
+	}
+	return text
+}
+
 // Frame returns the rows of the screen, each of exactly Columns characters.
 func Frame(s Status) [Rows]string {
 	lines := []string{
@@ -117,14 +129,7 @@ func linkRows(links []Link) []string {
 		if i == maxLinks {
 			return append(rows, field("", fmt.Sprintf("and %d more interfaces", len(links)-maxLinks)))
 		}
-		text := l.State
-		if len(l.Addresses) > 0 {
-			text = strings.Join(l.Addresses, " ")
-		}
-		if len(l.Gateways) > 0 {
-			text += " via " + strings.Join(l.Gateways, " ")
-		}
-		rows = append(rows, field(l.Name, text))
+		rows = append(rows, field(l.Name, l.Text()))
 	}
 	return rows
 }

@@ -119,9 +119,6 @@ func TestRestartMakesANewProcess(t *testing.T) {
 }
 
 func TestProcessHasOnlyTheRightsItIsGiven(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root")
-	}
 	terminal := filepath.Join(t.TempDir(), "terminal")
 	os.WriteFile(terminal, nil, 0o600)
 	c := command("rights")
@@ -153,6 +150,7 @@ func TestProcessHasOnlyTheRightsItIsGiven(t *testing.T) {
 
 // TestControlGroup runs where a cgroup2 is mounted that may be written to.
 func TestControlGroup(t *testing.T) {
+	needRights(t)
 	root := ""
 	for _, dir := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
 		var fs unix.Statfs_t

@@ -197,7 +197,7 @@ func TestTable(t *testing.T) {
 		t.Error(got)
 	}
 	d := b.units[Dashboard].current().Command
-	if got := strings.Join(d.Args, " "); got != "-socket /run/dodeka/machine.sock -screen fd:3 -lines fd:4 -code /run/code" || len(d.Terminals) != 2 {
+	if got := strings.Join(d.Args, " "); got != "-screen fd:3 -lines fd:4 -code /run/code" || len(d.Terminals) != 2 {
 		t.Errorf("dashboard %q %q", got, d.Terminals)
 	}
 	for _, one := range Table(Machine{State: b.state}) {

@@ -26,11 +26,8 @@ const (
 	Kubelet    = "kubelet"
 )
 
-// Places that the services and PID 1 agree on.
-const (
-	MachineSocket    = "/run/dodeka/machine.sock"
-	ContainerdSocket = "/run/containerd/containerd.sock"
-)
+// ContainerdSocket is where the container runtime listens.
+const ContainerdSocket = "/run/containerd/containerd.sock"
 
 const (
 	mib        = 1 << 20
@@ -51,7 +48,7 @@ func Table(m Machine) []Definition {
 	table := []Definition{
 		{
 			ID: Machined, Run: waitForEnd,
-			Health: &Health{Check: Listening("unix", MachineSocket)},
+			Health: &Health{Check: Listening("unix", access.Socket)},
 		}, {
 			ID: APID, DependsOn: []string{Machined}, Operable: true,
 			Command: Command{Path: "/sbin/apid", Env: []string{"GOMEMLIMIT=96MiB"}, UID: access.APIDUser, GID: access.APIDUser, OOMScore: -998},
@@ -81,7 +78,7 @@ func Table(m Machine) []Definition {
 func dashboard(m Machine) Definition {
 	d := Definition{
 		ID: Dashboard, DependsOn: []string{Machined}, Operable: true, StopAfter: 3 * time.Second,
-		Command: Command{Path: "/sbin/dashboard", Args: []string{"-socket", MachineSocket}, Env: []string{"GOMEMLIMIT=24MiB"},
+		Command: Command{Path: "/sbin/dashboard", Env: []string{"GOMEMLIMIT=24MiB"},
 			UID: access.DashboardUser, GID: access.DashboardUser, OOMScore: 100},
 		Cgroup: Limits{Limits: cgroup.Limits{MemoryMax: 64 * mib, CPUWeight: 20, PIDsMax: 64}},
 	}

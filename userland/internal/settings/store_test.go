@@ -27,7 +27,7 @@ func hostname(provider config.Provider) string {
 	if provider == nil {
 		return ""
 	}
-	return provider.RawV1Alpha1().MachineConfig.MachineNetwork.NetworkHostname
+	return provider.NetworkHostnameConfig().Hostname()
 }
 
 func saved(t *testing.T, dir string, names ...string) {
