@@ -50,7 +50,7 @@ export async function runBuild(context: CommandContext, options: BuildOptions): 
   const needed = images.outputs.reduce((sum, { layout }) => sum + dataLength(layout), 0);
   await checkFreeSpace(options.outputDir, options.outputDir, needed); // rather than after the first of them
   context.reporter.note(`plan ${planId(images.plan)}`);
-  context.reporter.note(describeKernel((await loadRelease(store, options.release)).release));
+  context.reporter.note(describeKernel(images.release.release));
   const blobs = blobSource(store);
   const profile = { name: basename(images.profile.file), text: images.profile.text };
   const facts = findBuildFacts({ profile, overrides: options.overrides }, images.release.release, context.version);
