@@ -66,7 +66,9 @@ export async function runBuild(context: CommandContext, options: BuildOptions): 
   try {
     for (const output of images.outputs) {
       const prepare = async (): Promise<void> => {
-        await Promise.allSettled([describer.prepare(plan, { plan: output.plan, layout: output.layout }), facts()]);
+        await describer.prepare(plan, { plan: output.plan, layout: output.layout });
+        const texts = facts().then(({ sources }) => describer.texts(sources));
+        await texts.catch(() => undefined); // told where evidence is written
       };
       const written = await writeOutput(context, options.outputDir, output, { blobs, prepare });
       await attested;

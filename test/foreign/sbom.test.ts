@@ -17,6 +17,7 @@ import { blobPath, openStore } from "../../builder/host/store.ts";
 import { GO_ENV, GO_PROGRAM } from "../../builder/release/go-toolchain.ts";
 import { USERLAND_PROGRAMS } from "../../builder/release/userland-table.ts";
 import { toCycloneDx } from "../../sbom/cyclonedx.ts";
+import { releaseTexts } from "../../sbom/release-texts.ts";
 import type { ComponentModel, ModelFile } from "../../sbom/model.ts";
 import { coverageOf } from "../../sbom/model.ts";
 import type { CycloneDx } from "../sbom/references.ts";
@@ -176,5 +177,6 @@ test("programs of upstream have their own version and licence, and runc the libr
 test("the SBOM covers all of the image", () => {
   assert.equal(coverageOf(model).percent, 100);
   assert.deepEqual(model.waived, []);
-  assert.deepEqual(cycloneDxProblems(JSON.parse(toCycloneDx(model)) as CycloneDx), []);
+  const document = toCycloneDx(model, releaseTexts(model)).toString();
+  assert.deepEqual(cycloneDxProblems(JSON.parse(document) as CycloneDx), []);
 });
