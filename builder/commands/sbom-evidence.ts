@@ -41,7 +41,9 @@ export async function sbomNote(context: EvidenceContext): Promise<string> {
   const model = await describeOnce(context);
   const { percent } = coverageOf(model);
   const waived = model.waived.length === 0 ? "" : `, ${model.waived.length} waived`;
-  return `sbom of ${model.artifact.file}: ${model.components.length} components own ${percent} % of its content${waived}`;
+  const count = model.components.length;
+  const owners = count === 1 ? "1 component owns" : `${count} components own`;
+  return `sbom of ${model.artifact.file}: ${owners} ${percent} % of its content${waived}`;
 }
 
 const models = new WeakMap<EvidenceContext, Promise<ComponentModel>>();
