@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Components and files as CycloneDX components. Each gets a bom-ref of its own: the library would make up a random one.
+// Components as CycloneDX components, by the library; those under formulation, which it has no model for, as JSON. Each
+// gets a bom-ref of its own: the library would make up a random one.
 import * as Enums from "@cyclonedx/cyclonedx-library/Enums";
 import * as Models from "@cyclonedx/cyclonedx-library/Models";
 import type { Component, ComponentKind } from "./inventory.ts";
-import type { ModelFile } from "./model.ts";
 
 const TYPES: Readonly<Record<ComponentKind, Enums.ComponentType>> = {
   "operating-system": Enums.ComponentType.OperatingSystem,
@@ -29,34 +29,29 @@ export function cycloneComponent(c: Component): Models.Component {
     licenses: new Models.LicenseRepository(
       c.licence === "NOASSERTION" ? [] : [new Models.LicenseExpression(c.licence)],
     ),
-    properties: propertiesOf(c.facts),
+    properties: new Models.PropertyRepository(properties(c).map(({ name, value }) => new Models.Property(name, value))),
   });
   if (c.cpe !== null) made.cpe = c.cpe;
   return made;
 }
 
-/** A file as the JSON of a component. */
-export function cycloneFile(file: ModelFile): unknown {
-  const facts = [
-    ["content", file.kind === "container" ? "container" : ""],
-    ["mode", file.mode === null ? "" : file.mode.toString(8).padStart(4, "0")],
-    ["size", String(file.size)],
-    ["target", file.target ?? ""],
-  ];
+/** A tool that the release was made with. */
+export function formulaComponent(c: Component): unknown {
   return {
-    type: "file",
-    "bom-ref": `file:${file.path}`,
-    name: file.path,
-    hashes: [
-      { alg: "SHA-1", content: file.sha1 },
-      { alg: "SHA-256", content: file.sha256 },
-    ],
-    properties: facts.filter(([, value]) => value !== "").map(([name, value]) => ({ name: `dodeka:${name}`, value })),
+    type: c.kind,
+    "bom-ref": `formula:${c.id}`,
+    name: c.name,
+    version: c.version,
+    description: c.description,
+    ...(c.purl === null ? {} : { purl: c.purl }),
+    ...(c.sha256 === null ? {} : { hashes: [{ alg: "SHA-256", content: c.sha256 }] }),
+    ...(c.licence === "NOASSERTION" ? {} : { licenses: [{ expression: c.licence }] }),
+    ...(properties(c).length === 0 ? {} : { properties: properties(c) }),
   };
 }
 
-/** Properties of our own name space; empty values are left out. */
-export function propertiesOf(facts: Readonly<Record<string, string>>): Models.PropertyRepository {
+/** Its facts, in our own name space; empty values are left out. */
+function properties({ facts }: Component): readonly { readonly name: string; readonly value: string }[] {
   const given = Object.entries(facts).filter(([, value]) => value !== "");
-  return new Models.PropertyRepository(given.map(([name, value]) => new Models.Property(`dodeka:${name}`, value)));
+  return given.map(([name, value]) => ({ name: `dodeka:${name}`, value }));
 }

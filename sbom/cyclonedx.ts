@@ -1,71 +1,69 @@
 // SPDX-License-Identifier: Apache-2.0
-// Component model -> CycloneDX JSON. The library makes the head and each component. Ours are what it has no model for
-// (formulation, compositions), the time, which it would take as a Date, the graph, and the files, nested in the component
-// that owns them: they are so many that it would double the time. Equal models give equal bytes: a model is in order, and so is what is made of it.
-// The library's own sorting is not used, since it goes by the host's locale. Spec: CycloneDX 1.6 (ECMA-424) and 1.7.
-import * as Models from "@cyclonedx/cyclonedx-library/Models";
-import * as Serialize from "@cyclonedx/cyclonedx-library/Serialize";
-import * as Spec from "@cyclonedx/cyclonedx-library/Spec";
+// Component model -> CycloneDX JSON. What the release decides is there as finished text (release-texts.ts), most of it made
+// by the library; here come the artifact, what its profile adds, its files, nested in the component that owns them, and
+// the graph. Equal models give equal bytes: a model is in order, and so is what is made of it.
+// Spec: CycloneDX 1.6 (ECMA-424) and 1.7; the texts decide which.
 import { bug } from "../builder/errors.ts";
 import { deriveUuid } from "../builder/layout/identity.ts";
-import { cycloneComponent, cycloneFile, propertiesOf } from "./cyclonedx-component.ts";
-import type { Component } from "./inventory.ts";
+import type { Component, ComponentKind } from "./inventory.ts";
 import { NO_OWNER } from "./inventory.ts";
-import type { ComponentModel, DescribedArtifact } from "./model.ts";
+import type { JsonText } from "./json-text.ts";
+import { documentBytes, jsonList, jsonValue, withMember } from "./json-text.ts";
+import type { ComponentModel, DescribedArtifact, ModelFile } from "./model.ts";
 import { coverageOf } from "./model.ts";
+import type { Texts } from "./texts.ts";
+import { CYCLONEDX_FORMULATION, CYCLONEDX_HEAD, cycloneText, textNamed } from "./texts.ts";
 import { rfc3339 } from "./timestamp.ts";
-
-export interface CycloneDxOptions {
-  readonly specVersion?: "1.6" | "1.7";
-}
 
 const ARTIFACT_REF = "artifact";
 
-type Factory = Serialize.JSON.Normalize.Factory;
+/** The document, in one line. `texts` are those of the release that the artifact was made of. */
+export function toCycloneDx(model: ComponentModel, texts: Texts): Buffer {
+  const filesOf = Map.groupBy(model.files, (file) => file.owner);
+  const filesIn = (id: string): readonly JsonText[] => (filesOf.get(id) ?? []).map((f) => jsonValue(cycloneFile(f)));
+  const components = model.components.map((component): JsonText => {
+    const known = texts.get(cycloneText(component.id));
+    const text = known === undefined ? jsonValue(plainComponent(component)) : [known];
+    const files = filesIn(component.id);
+    return files.length === 0 ? text : withMember(text, "components", jsonList(files));
+  });
+  const isComplete = coverageOf(model).percent === 100 && model.waived.length === 0;
+  const compositions = [{ aggregate: isComplete ? "complete" : "incomplete", assemblies: [ARTIFACT_REF] }];
+  const formula = withMember(jsonValue({ "bom-ref": "formula:release" }), "components", [
+    textNamed(texts, CYCLONEDX_FORMULATION),
+  ]);
+  const members: readonly (readonly [name: string, value: JsonText])[] = [
+    ["components", jsonList([...components, ...filesIn(NO_OWNER)])], // waived files stand alone
+    ["dependencies", jsonValue(dependencies(model))],
+    ["compositions", jsonValue(compositions)],
+    ["formulation", jsonList([formula])],
+  ];
+  const start = jsonValue(head(model, textNamed(texts, CYCLONEDX_HEAD)));
+  return documentBytes(members.reduce((text, [name, value]) => withMember(text, name, value), start));
+}
 
-const FACTORIES: Readonly<Record<"1.6" | "1.7", Factory>> = {
-  "1.6": new Serialize.JSON.Normalize.Factory(Spec.Spec1dot6),
-  "1.7": new Serialize.JSON.Normalize.Factory(Spec.Spec1dot7),
+/** What the library makes of a release without an artifact; empty lists besides. */
+type LibraryHead = Readonly<Record<"$schema" | "bomFormat" | "specVersion" | "version", unknown>> & {
+  readonly metadata: object;
 };
 
-/** The document's text, in one line. */
-export function toCycloneDx(model: ComponentModel, { specVersion = "1.6" }: CycloneDxOptions = {}): string {
-  const factory = FACTORIES[specVersion];
-  const head = factory.makeForBom().normalize(headOf(model), { sortLists: false });
-  return `${JSON.stringify(complete(head as unknown as CycloneDxHead, model, factory))}\n`;
+/** The library's head of the release, with the artifact and the plan's time. */
+function head(model: ComponentModel, text: Uint8Array): unknown {
+  const made = JSON.parse(Buffer.from(text).toString()) as LibraryHead;
+  const { $schema, bomFormat, specVersion, version } = made;
+  const { artifact } = model;
+  const serialNumber = `urn:uuid:${deriveUuid(artifact.digest, "CycloneDX")}`;
+  const metadata = {
+    timestamp: rfc3339(artifact.epochSeconds),
+    lifecycles: [{ phase: "build" }],
+    ...made.metadata,
+    component: mainComponent(artifact, model),
+  };
+  return { $schema, bomFormat, specVersion, version, serialNumber, metadata };
 }
 
-/** What the library makes of a document without components. */
-interface CycloneDxHead {
-  readonly metadata: Readonly<Record<string, unknown>>;
-}
-
-function headOf(model: ComponentModel): Models.Bom {
-  return new Models.Bom({
-    serialNumber: `urn:uuid:${deriveUuid(model.artifact.digest, "CycloneDX")}`,
-    metadata: new Models.Metadata({
-      component: mainComponent(model.artifact, model),
-      tools: tools(model.formulation),
-    }),
-  });
-}
-
-/** By the library's factory: the artifacts of one build have most components in common, as the very same objects. */
-const normalized = new WeakMap<Factory, WeakMap<Component, object>>();
-
-function normalize(component: Component, factory: Factory): object {
-  const known = normalized.get(factory) ?? new WeakMap<Component, object>();
-  normalized.set(factory, known);
-  const made =
-    known.get(component) ?? factory.makeForComponent().normalize(cycloneComponent(component), { sortLists: false });
-  if (made === undefined) throw bug(`CycloneDX ${factory.spec.version} has no component ${component.id}`);
-  known.set(component, made);
-  return made;
-}
-
-function mainComponent(artifact: DescribedArtifact, model: ComponentModel): Models.Component {
-  const { percent } = coverageOf(model);
-  const main = cycloneComponent({
+function mainComponent(artifact: DescribedArtifact, model: ComponentModel): unknown {
+  return plainComponent({
     id: ARTIFACT_REF,
     kind: "firmware",
     name: artifact.file,
@@ -78,52 +76,67 @@ function mainComponent(artifact: DescribedArtifact, model: ComponentModel): Mode
     cpe: null,
     sha256: artifact.digest,
     dependsOn: [],
-    facts: {},
-  });
-  main.properties = propertiesOf({
-    coverage: `${percent}%`,
-    "output-kind": artifact.kind,
-    plan: artifact.planId,
-    size: String(artifact.size),
-    ...Object.fromEntries(model.waived.map((w) => [`waiver:${w.path}`, w.reason])),
-  });
-  return main;
-}
-
-/** The factory itself; everything else that made the image is under formulation. */
-function tools(formulation: readonly Component[]): Models.Tools {
-  const factory = formulation.filter((c) => c.purl?.startsWith("pkg:generic/dodeka-factory@") === true);
-  return new Models.Tools({
-    components: new Models.ComponentRepository(factory.map((c) => cycloneComponent({ ...c, id: `tool:${c.id}` }))),
-  });
-}
-
-/** Adds components, files, time, graph, formulation and compositions. Files are not in the graph: they depend on nothing. */
-function complete(head: CycloneDxHead, model: ComponentModel, factory: Factory): unknown {
-  const filesOf = Map.groupBy(model.files, (file) => file.owner);
-  const filesIn = (id: string): readonly unknown[] => (filesOf.get(id) ?? []).map(cycloneFile);
-  const components = model.components.map((component) => {
-    const files = filesIn(component.id);
-    const made = normalize(component, factory);
-    return files.length === 0 ? made : { ...made, components: files };
-  });
-  const isComplete = coverageOf(model).percent === 100 && model.waived.length === 0;
-  const aggregate = isComplete ? "complete" : "incomplete";
-  return {
-    ...head,
-    metadata: {
-      ...head.metadata,
-      timestamp: rfc3339(model.artifact.epochSeconds),
-      lifecycles: [{ phase: "build" }],
+    facts: {
+      coverage: `${coverageOf(model).percent}%`,
+      "output-kind": artifact.kind,
+      plan: artifact.planId,
+      size: String(artifact.size),
+      ...Object.fromEntries(model.waived.map((w) => [`waiver:${w.path}`, w.reason])),
     },
-    components: [...components, ...filesIn(NO_OWNER)], // waived files stand alone
-    dependencies: dependencies(model),
-    compositions: [{ aggregate, assemblies: [ARTIFACT_REF] }],
-    formulation: [{ "bom-ref": "formula:release", components: model.formulation.map(formulaComponent) }],
+  });
+}
+
+const PLAIN_TYPES: Readonly<Partial<Record<ComponentKind, string>>> = { firmware: "firmware", data: "data" };
+
+/** The artifact, and what a profile adds, as the library writes it, which takes long to load. Throws BUG for others. */
+export function plainComponent(c: Component): unknown {
+  const type = PLAIN_TYPES[c.kind];
+  if (type === undefined || c.sha256 === null || !isPlain(c)) throw bug(`there is no text of component ${c.id}`);
+  const properties = propertiesOf(Object.entries(c.facts));
+  return {
+    type,
+    name: c.name,
+    version: c.version,
+    "bom-ref": c.id,
+    description: c.description,
+    hashes: [{ alg: "SHA-256", content: c.sha256 }],
+    ...(properties.length === 0 ? {} : { properties }),
   };
 }
 
-/** What depends on what, by bom-ref, in order; the artifact depends on whatever owns a file of it. */
+/** Has nothing but name, version, description, digest and facts. */
+function isPlain({ supplier, licence, copyrights, purl, cpe }: Component): boolean {
+  return supplier === "" && licence === "NOASSERTION" && copyrights.length === 0 && purl === null && cpe === null;
+}
+
+function cycloneFile(file: ModelFile): unknown {
+  const facts: readonly (readonly [name: string, value: string])[] = [
+    ["content", file.kind === "container" ? "container" : ""],
+    ["mode", file.mode === null ? "" : file.mode.toString(8).padStart(4, "0")],
+    ["size", String(file.size)],
+    ["target", file.target ?? ""],
+  ];
+  return {
+    type: "file",
+    "bom-ref": `file:${file.path}`,
+    name: file.path,
+    hashes: [
+      { alg: "SHA-1", content: file.sha1 },
+      { alg: "SHA-256", content: file.sha256 },
+    ],
+    properties: propertiesOf(facts),
+  };
+}
+
+/** Properties of our own name space; empty values are left out. */
+function propertiesOf(facts: readonly (readonly [name: string, value: string])[]): readonly unknown[] {
+  return facts.filter(([, value]) => value !== "").map(([name, value]) => ({ name: `dodeka:${name}`, value }));
+}
+
+/**
+ * What depends on what, by bom-ref, in order; the artifact depends on whatever owns a file of it. Files are not in it: they
+ * depend on nothing.
+ */
 function dependencies({ components, files }: ComponentModel): readonly unknown[] {
   const known = new Set(components.map((c) => c.id));
   const owners = new Set(files.map((f) => f.owner));
@@ -132,19 +145,4 @@ function dependencies({ components, files }: ComponentModel): readonly unknown[]
     ...components.map(({ id, dependsOn }) => ({ ref: id, dependsOn: dependsOn.filter((to) => known.has(to)).sort() })),
   ];
   return all.sort((a, b) => (a.ref < b.ref ? -1 : 1));
-}
-
-function formulaComponent(c: Component): unknown {
-  const facts = Object.entries(c.facts).filter(([, value]) => value !== "");
-  return {
-    type: c.kind,
-    "bom-ref": `formula:${c.id}`,
-    name: c.name,
-    version: c.version,
-    description: c.description,
-    ...(c.purl === null ? {} : { purl: c.purl }),
-    ...(c.sha256 === null ? {} : { hashes: [{ alg: "SHA-256", content: c.sha256 }] }),
-    ...(c.licence === "NOASSERTION" ? {} : { licenses: [{ expression: c.licence }] }),
-    ...(facts.length === 0 ? {} : { properties: facts.map(([name, value]) => ({ name: `dodeka:${name}`, value })) }),
-  };
 }

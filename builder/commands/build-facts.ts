@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a provenance says of a build beyond its plan: what the user gave, and by digest everything that compiling the
 // release and assembling the images read. Found once for each build; nothing of it depends on the host.
-import { readFileSync, readdirSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync, readdirSync } from "node:fs";
 import type { Dirent } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FactoryError } from "../errors.ts";
 import type { NodeInput, PackageInput, SourceInput } from "../evidence/provenance.ts";
+import type { Sha256 } from "../layout/digest.ts";
 import { sha256 } from "../layout/digest.ts";
 import type { ProfileOverrides } from "../profile/overrides.ts";
 import { packagesOf, readLock } from "../release/lock.ts";
@@ -41,36 +42,55 @@ export function findBuildFacts(
   const packages = packagesFor(release);
   let found: Promise<BuildFacts> | undefined;
   const find = async (): Promise<BuildFacts> => {
-    const sources = await findSources();
+    const sources = findSources();
     return { ...user, packages, sources, builder: { dodeka: version, node: await lockedNode() } };
   };
   return () => (found ??= find());
 }
 
 /** This checkout's sources and locks, by digest. */
-export async function findSources(): Promise<readonly SourceInput[]> {
-  const files = LOCK_FILES.map(async (path) => ({ name: path, digest: sha256(await readFile(join(ROOT, path))) }));
-  const folders = SOURCE_FOLDERS.map(async (folder): Promise<SourceInput[]> => {
+export function findSources(): readonly SourceInput[] {
+  const files = LOCK_FILES.map((path) => ({ name: path, digest: fileDigest(path) }));
+  const folders = SOURCE_FOLDERS.map((folder): SourceInput[] => {
     const listing = listFolder(folder);
     return listing === "" ? [] : [{ name: folder, digest: sha256(listing), annotations: { digestOf: LISTING } }];
   });
-  return [...(await Promise.all(folders)).flat(), ...(await Promise.all(files))];
+  return [...folders.flat(), ...files];
 }
 
 /** Hidden files and editors' backups apart. Empty when there is no such folder. */
 function listFolder(folder: string): string {
   // Hundreds of small files: read at once each, since the way through the thread pool takes longer than reading does.
-  const paths = readFolder(join(ROOT, folder))
-    .filter((entry) => entry.isFile() && !/^\.|~$/.test(entry.name))
-    .map((entry) => `${entry.parentPath}/${entry.name}`.slice(ROOT.length));
-  return sortedByBytes(paths, (path) => path)
-    .map((path) => `${sha256(readFileSync(ROOT + path))}  ${path}\n`)
+  return sortedByBytes(filesBelow(folder), (path) => path)
+    .map((path) => `${fileDigest(path)}  ${path}\n`)
     .join("");
+}
+
+const SMALL_FILE = Buffer.allocUnsafe(32 * 1024);
+
+/** One read into memory that is there already: for what most files hold, readFile asks the system thrice. */
+function fileDigest(path: string): Sha256 {
+  const fd = openSync(join(ROOT, path), "r");
+  try {
+    const length = readSync(fd, SMALL_FILE, 0, SMALL_FILE.length, 0);
+    return length < SMALL_FILE.length ? sha256(SMALL_FILE.subarray(0, length)) : sha256(readFileSync(join(ROOT, path)));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Folder by folder, which takes a third of the time of a recursive readdir. */
+function filesBelow(folder: string): readonly string[] {
+  return readFolder(folder).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) return filesBelow(path);
+    return entry.isFile() && !/^\.|~$/.test(entry.name) ? [path] : [];
+  });
 }
 
 function readFolder(path: string): readonly Dirent[] {
   try {
-    return readdirSync(path, { recursive: true, withFileTypes: true });
+    return readdirSync(join(ROOT, path), { withFileTypes: true });
   } catch {
     return [];
   }

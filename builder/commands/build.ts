@@ -50,7 +50,7 @@ export async function runBuild(context: CommandContext, options: BuildOptions): 
   const needed = images.outputs.reduce((sum, { layout }) => sum + dataLength(layout), 0);
   await checkFreeSpace(options.outputDir, options.outputDir, needed); // rather than after the first of them
   context.reporter.note(`plan ${planId(images.plan)}`);
-  context.reporter.note(describeKernel((await loadRelease(store, options.release)).release));
+  context.reporter.note(describeKernel(images.release.release));
   const blobs = blobSource(store);
   const profile = { name: basename(images.profile.file), text: images.profile.text };
   const facts = findBuildFacts({ profile, overrides: options.overrides }, images.release.release, context.version);
@@ -66,7 +66,9 @@ export async function runBuild(context: CommandContext, options: BuildOptions): 
   try {
     for (const output of images.outputs) {
       const prepare = async (): Promise<void> => {
-        await Promise.allSettled([describer.prepare(plan, { plan: output.plan, layout: output.layout }), facts()]);
+        await describer.prepare(plan, { plan: output.plan, layout: output.layout });
+        const texts = facts().then(({ sources }) => describer.texts(sources));
+        await texts.catch(() => undefined); // told where evidence is written
       };
       const written = await writeOutput(context, options.outputDir, output, { blobs, prepare });
       await attested;

@@ -11,26 +11,42 @@ import type { SigningOptions } from "./sign-options.ts";
 type Values = Readonly<Record<string, unknown>>;
 type Finish = (result: CommandResult) => Promise<void>;
 
+/** Shown by `verify --help`. */
+export const POLICY_EXAMPLE = `\
+  format: 1
+  signers:                      # each signature must be that of one of these
+    - key: release.pub          # paths are relative to the policy
+    - identity: ci@example.org  # as the certificate says
+      issuer: https://issuer.example.org
+      trustedRoot: root.json    # sigstore's authorities and logs
+  require: [checksum, signature, cdx, spdx, provenance]  # the default; also boot-test, rebuild
+  minimumCoverage: 100          # percent of the content with an owner`;
+
 export function addVerify(program: Command, context: CommandContext, finish: Finish): void {
   const command = program
     .command("verify")
     .argument("<file...>", "artifacts, also https://…, with evidence beside them; images: oci://…, oci-layout:…");
   command.description("check artifacts against their evidence, files offline, and say what that proves");
-  const collect = (key: string, keys: readonly string[]): readonly string[] => [...keys, key];
-  command.option("--key <file>", "trust signatures of this public key; may be given more than once", collect, []);
+  command.option("--key <file>", "trust signatures of this public key; may be given more than once", collect);
   command.option("--policy <file>", "whom to trust and what to require; YAML");
   command.addHelpText("after", "\nExample:\n  dodeka verify out/metal-amd64.iso --key release.pub");
+  command.addHelpText("after", `\nPolicy:\n${POLICY_EXAMPLE}`);
   command.action((files: string[], values: Values) =>
     finish(
       import("./verify.ts").then((m) =>
         m.runVerify(context, {
           files,
           policy: values["policy"] as string | undefined,
-          keys: values["key"] as readonly string[],
+          keys: (values["key"] ?? []) as readonly string[],
         }),
       ),
     ),
   );
+}
+
+/** Of an option that may be given more than once. */
+function collect(value: string, values: readonly string[] | undefined): readonly string[] {
+  return [...(values ?? []), value];
 }
 
 export function addSign(program: Command, context: CommandContext, finish: Finish): void {
@@ -40,8 +56,7 @@ export function addSign(program: Command, context: CommandContext, finish: Finis
   command.description("sign artifacts and the evidence beside them, or an image in a registry");
   addSigningOptions(command);
   const statement = "attach a signed statement to an image: cdx, spdx, provenance or boot-test; more than once";
-  const collect = (text: string, texts: readonly string[]): readonly string[] => [...texts, text];
-  command.option("--statement <kind=file>", statement, collect, []);
+  command.option("--statement <kind=file>", statement, collect);
   command.addHelpText("after", "\nExample:\n  dodeka sign out/metal-amd64.iso --sign-key cosign.key");
   command.action((files: string[], values: Values) =>
     finish(
@@ -49,7 +64,8 @@ export function addSign(program: Command, context: CommandContext, finish: Finis
         const signing = signingOptions(values);
         if (signing === undefined)
           throw wrongOptions("neither", "--sign-key, or --identity-token-file and --fulcio-url");
-        const statements = (values["statement"] as readonly string[]).map(image.parseAttachedStatement);
+        const given = (values["statement"] ?? []) as readonly string[];
+        const statements = given.map(image.parseAttachedStatement);
         return m.runSign(context, files, signing, statements);
       }),
     ),

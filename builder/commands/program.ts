@@ -77,7 +77,7 @@ Environment:
 
 const addBuild: Add = (program, context, finish) => {
   const command = program.command("build").argument("<profile>", "a profile's path, or the name of one that ships");
-  command.description("build the images of a profile");
+  command.description("build the images of a profile, each with its evidence beside it");
   command.option("-o, --out <dir>", "directory for the images; made when missing", "out");
   addPlanningOptions(command);
   addSigningOptions(command);

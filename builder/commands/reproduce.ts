@@ -61,7 +61,7 @@ interface Verdict {
 export async function runReproduce(context: CommandContext, options: ReproduceOptions): CommandResult {
   const { file, scope, except } = options;
   const { provenance, digest: provenanceDigest } = await loadProvenance(options);
-  const checkout = { sources: await findSources(), node: process.versions.node, dodeka: context.version };
+  const checkout = { sources: findSources(), node: process.versions.node, dodeka: context.version };
   if (!options.anyCheckout) requireSameCheckout(provenance, checkout);
   const signer = options.attest === undefined ? undefined : await openSigner(context, options.attest);
   const { digest } = await asStep(context, `hash ${basename(file)}`, () => streamArtifact(file, false));

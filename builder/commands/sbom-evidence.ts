@@ -18,28 +18,32 @@ import { artifactPieces } from "../../sbom/pieces.ts";
 import type { OutputPlan, Plan } from "../plan/plan.ts";
 import type { Store } from "../host/store.ts";
 import { readWholeBlob } from "../host/store.ts";
+import { toCycloneDx } from "../../sbom/cyclonedx.ts";
 import { toSpdx } from "../../sbom/spdx.ts";
+import type { Texts } from "../../sbom/texts.ts";
+import type { SourceInput } from "../evidence/provenance.ts";
 import type { LoadedRelease } from "./load-release.ts";
+import { loadTexts } from "./sbom-texts.ts";
 import type { EvidenceContext, EvidenceProducer } from "./write-evidence.ts";
 
 /** Both documents come from one model, which is made once for each artifact. */
 export const SBOM_PRODUCERS: readonly EvidenceProducer[] = [
-  {
-    suffix: ".cdx.json",
-    make: async (context) => {
-      const { toCycloneDx } = await import("../../sbom/cyclonedx.ts");
-      return toCycloneDx(await describeOnce(context));
-    },
-  },
-  { suffix: ".spdx.json", make: async (context) => toSpdx(await describeOnce(context)) },
+  { suffix: ".cdx.json", make: async (context) => toCycloneDx(await describeOnce(context), await textsOf(context)) },
+  { suffix: ".spdx.json", make: async (context) => toSpdx(await describeOnce(context), await textsOf(context)) },
 ];
+
+function textsOf({ describer, facts }: EvidenceContext): Promise<Texts> {
+  return describer.texts(facts.sources);
+}
 
 /** What the build says of an artifact's SBOM, the share of content that has an owner before all. */
 export async function sbomNote(context: EvidenceContext): Promise<string> {
   const model = await describeOnce(context);
   const { percent } = coverageOf(model);
   const waived = model.waived.length === 0 ? "" : `, ${model.waived.length} waived`;
-  return `sbom of ${model.artifact.file}: ${model.components.length} components own ${percent} % of its content${waived}`;
+  const count = model.components.length;
+  const owners = count === 1 ? "1 component owns" : `${count} components own`;
+  return `sbom of ${model.artifact.file}: ${owners} ${percent} % of its content${waived}`;
 }
 
 const models = new WeakMap<EvidenceContext, Promise<ComponentModel>>();
@@ -55,6 +59,8 @@ function describeOnce(context: EvidenceContext): Promise<ComponentModel> {
 export interface Describer {
   /** Does what needs no digest of the file, while the file is being written. Errors come from `describe`. */
   readonly prepare: (plan: Plan, output: DescribedOutput) => Promise<void>;
+  /** What SBOMs say of the release whatever the artifact. `sources` are this checkout's. */
+  readonly texts: (sources: readonly SourceInput[]) => Promise<Texts>;
   /** The model of one output whose file has `digest`. */
   readonly describe: (plan: Plan, output: DescribedOutput, digest: Sha256) => Promise<ComponentModel>;
 }
@@ -68,7 +74,10 @@ const MAX_INVENTORY_BYTES = 64 * 1024 * 1024;
 
 /** Reads the inventory on first use. Throws RELEASE_INVALID, and what reading blobs throws. */
 export function openDescriber(store: Store, { release }: LoadedRelease, blobs: BlobSource): Describer {
+  const { digest: inventoryDigest } = release.parts.inventory;
   let inventory: Promise<Inventory> | undefined;
+  let texts: Promise<Texts> | undefined;
+  const read = (): Promise<Inventory> => (inventory ??= readInventory(store, inventoryDigest));
   const measured = new Map<string, Promise<FileDigests>>();
   const measure = (layout: Layout, known: Inventory): Promise<FileDigests> => {
     const key = layoutKey(layout);
@@ -77,8 +86,7 @@ export function openDescriber(store: Store, { release }: LoadedRelease, blobs: B
     return found;
   };
   const gather = async (plan: Plan, output: DescribedOutput): Promise<Gathered> => {
-    inventory ??= readInventory(store, release.parts.inventory.digest);
-    const known = await inventory;
+    const known = await read();
     const pieces = new Map<string, FileDigests>();
     for (const { name, offset, size } of artifactPieces(output.plan))
       pieces.set(name, await measure(sliceLayout(output.layout, offset, offset + size), known));
@@ -88,8 +96,10 @@ export function openDescriber(store: Store, { release }: LoadedRelease, blobs: B
   };
   return {
     prepare: async (plan, output) => {
-      await Promise.allSettled([gather(plan, output), import("../../sbom/cyclonedx.ts")]);
+      await gather(plan, output).catch(() => undefined);
     },
+    texts: (sources) =>
+      (texts ??= read().then((known) => loadTexts({ store, inventory: known, digest: inventoryDigest, sources }))),
     describe: async (plan, output, digest) => {
       const { known, pieces } = await gather(plan, output);
       return describeArtifact(plan, output.plan, known, { digest, pieces });

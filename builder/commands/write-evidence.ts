@@ -62,7 +62,8 @@ export async function writeEvidence(context: EvidenceContext): Promise<readonly 
       await rm(`${context.path}${suffix}`, { force: true }); // of an earlier build: it would be about another artifact
       continue;
     }
-    const file = Buffer.from(bytes);
+    const file =
+      typeof bytes === "string" ? Buffer.from(bytes) : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     made.set(suffix, file);
     await replaceFile(`${context.path}${suffix}`, file, false); // no more durable than the artifact
   }

@@ -12,7 +12,7 @@ export function componentTable(bom: unknown): ReadonlyMap<string, string> {
     for (const component of value) {
       if (!isRecord(component)) continue;
       const name = packageName(component);
-      const version = text(component["version"]) ?? firstHash(component["hashes"]) ?? "(no version)";
+      const version = text(component["version"]) ?? hashOf(component["hashes"]) ?? "(no version)";
       const known = table.get(name);
       if (known === undefined) table.set(name, version);
       else if (!known.split(", ").includes(version)) table.set(name, [...known.split(", "), version].sort().join(", "));
@@ -31,10 +31,11 @@ function packageName(component: Readonly<Record<string, unknown>>): string {
   return `${text(component["type"]) ?? "component"} ${group === undefined ? "" : `${group}/`}${name}`;
 }
 
-function firstHash(hashes: unknown): string | undefined {
-  const first: unknown = Array.isArray(hashes) ? hashes[0] : undefined;
-  if (!isRecord(first)) return undefined;
-  return `${text(first["alg"]) ?? "hash"}:${text(first["content"]) ?? ""}`;
+/** The SHA-256 where there is one: files have a SHA-1 besides, by which two of them may be made to look alike. */
+function hashOf(hashes: unknown): string | undefined {
+  const all = Array.isArray(hashes) ? hashes.filter(isRecord) : [];
+  const chosen = all.find((hash) => hash["alg"] === "SHA-256") ?? all[0];
+  return chosen === undefined ? undefined : `${text(chosen["alg"]) ?? "hash"}:${text(chosen["content"]) ?? ""}`;
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -32,7 +32,8 @@ export async function explainDifference(a: ReadableImage, b: ReadableImage): Pro
   const path = await explain(left, right, first.offset);
   const parts = new Map<string, { path: readonly string[]; regions: number }>();
   for (const { offset } of regions) {
-    const part = (await locateIn(offset < a.length ? left : right, offset)).slice(0, -1).slice(0, PART_LEVELS);
+    const inside = (await locateIn(offset < a.length ? left : right, offset)).slice(0, -1).slice(0, PART_LEVELS);
+    const part = inside.length === 0 ? ["the file"] : inside; // one without a structure that we know
     const key = part.join("\0");
     parts.set(key, { path: part, regions: (parts.get(key)?.regions ?? 0) + 1 });
   }

@@ -53,7 +53,8 @@ function checkSbom(
     throw invalidEvidence(file, "described file", digest, `${set.artifact.digest}, that of the artifact`);
   if (minimumCoverage !== undefined && (coverage ?? -1) < minimumCoverage)
     throw invalidEvidence(file, "coverage", coverage ?? "none stated", `${minimumCoverage} percent or more`);
-  return `describes this file: ${components} components${coverage === undefined ? "" : `, coverage ${coverage} %`}`;
+  const count = components === 1 ? "1 component" : `${components} components`;
+  return `describes this file: ${count}${coverage === undefined ? "" : `, coverage ${coverage} %`}`;
 }
 
 function checkProvenance({ file, bytes }: EvidenceDocument, set: EvidenceSet): string {

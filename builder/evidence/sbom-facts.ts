@@ -12,6 +12,7 @@ export const COVERAGE_PROPERTY = "dodeka:coverage";
 export interface SbomFacts {
   /** SHA-256 of the file that the SBOM says it describes. */
   readonly digest: Sha256;
+  /** What the file is made of; what it was made with does not count. */
   readonly components: number;
   /** Percent; undefined when the SBOM does not say. */
   readonly coverage: number | undefined;
@@ -39,7 +40,10 @@ function cycloneDxFacts(document: JsonObject, file: string): SbomFacts {
 function spdxFacts(document: JsonObject, file: string): SbomFacts {
   const version = document["spdxVersion"];
   if (version !== "SPDX-2.3") throw invalidEvidence(file, "spdxVersion", version, "SPDX-2.3");
-  const relations = listAt(document, "relationships").flatMap((r) =>
+  const relationships = listAt(document, "relationships");
+  const tools = relationships.filter((r) => memberAt(r, "relationshipType") === "BUILD_TOOL_OF");
+  const toolIds = new Set(tools.map((r) => memberAt(r, "spdxElementId")));
+  const relations = relationships.flatMap((r) =>
     memberAt(r, "spdxElementId") === "SPDXRef-DOCUMENT" && memberAt(r, "relationshipType") === "DESCRIBES"
       ? [memberAt(r, "relatedSpdxElement")]
       : [],
@@ -52,7 +56,7 @@ function spdxFacts(document: JsonObject, file: string): SbomFacts {
   const hashes = listAt(subjects[0], "checksums").filter((c) => memberAt(c, "algorithm") === "SHA256");
   return {
     digest: onlyDigest(hashes, "checksumValue", file),
-    components: packages.length - 1,
+    components: packages.filter((p) => p !== subjects[0] && !toolIds.has(memberAt(p, "SPDXID"))).length,
     coverage: undefined,
   };
 }

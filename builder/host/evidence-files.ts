@@ -45,7 +45,10 @@ export async function streamArtifact(path: string, forSignature: boolean): Promi
   }
 }
 
-/** The files beside `path` that evidence may be called, by suffix. Throws USAGE for one that is no file or too long. */
+/**
+ * The files beside `path` that evidence may be called, by suffix. Throws EVIDENCE_INVALID for one that is no file or too
+ * long: who asks for a verdict on the artifact did not name it. Throws USAGE when the folder cannot be read.
+ */
 export async function readEvidenceFiles(path: string, maxBytes: number): Promise<ReadonlyMap<string, Buffer>> {
   const name = basename(path);
   const names = await readdir(dirname(path)).catch((cause: unknown) => {
@@ -54,9 +57,21 @@ export async function readEvidenceFiles(path: string, maxBytes: number): Promise
   const suffixes = names.filter((n) => n.startsWith(name)).map((n) => n.slice(name.length));
   const files = new Map<string, Buffer>();
   for (const suffix of suffixes.filter((s) => SUFFIX.test(s)).sort()) {
-    files.set(suffix, await readBounded(join(dirname(path), name + suffix), maxBytes));
+    const bytes = readBounded(join(dirname(path), name + suffix), maxBytes);
+    files.set(
+      suffix,
+      await bytes.catch((error: unknown) => {
+        throw asEvidence(error);
+      }),
+    );
   }
   return files;
+}
+
+function asEvidence(error: unknown): unknown {
+  if (!(error instanceof FactoryError) || error.code !== "USAGE") return error;
+  const fix = "remove it, or fetch the artifact and its evidence again";
+  return new FactoryError({ ...error.details, code: "EVIDENCE_INVALID", fix });
 }
 
 function unreadable(file: string, found: string): FactoryError {

@@ -3,7 +3,6 @@
 // dynamic loader, so that the host lends nothing but its kernel. As an ordinary user it makes a user namespace; as root
 // it does without one, so that hosts with user namespaces switched off work too, unless the command asks for powers.
 import { join } from "node:path";
-import { execa } from "execa";
 import { FactoryError } from "../errors.ts";
 
 export interface SandboxCommand {
@@ -105,6 +104,7 @@ export async function runInSandbox(
 ): Promise<SandboxResult> {
   const [file, ...args] = sandboxArgv(root, command, process.getuid?.() === 0);
   if (file === undefined) throw new Error("BUG: empty argv");
+  const { execa } = await import("execa"); // a hundred files, which commands that start nothing do not wait for
   const child = execa(file, args, {
     extendEnv: false,
     env: {},

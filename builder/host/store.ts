@@ -77,12 +77,12 @@ export async function verifyBlob(store: Store, digest: Sha256): Promise<void> {
     throw unreadable(path, digest, error);
   });
   if (actual !== digest) throw corrupt(path, `SHA-256 ${actual}`, `SHA-256 ${digest}`);
-  await markVerified(path);
+  await setTime(path, VERIFIED_MTIME);
 }
 
 /** A store of somebody else stays as it is, and its blob is hashed again the next time. */
-async function markVerified(path: string): Promise<void> {
-  await utimes(path, VERIFIED_MTIME, VERIFIED_MTIME).catch((error: NodeJS.ErrnoException) => {
+async function setTime(path: string, seconds: number): Promise<void> {
+  await utimes(path, seconds, seconds).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "EPERM" && error.code !== "EACCES" && error.code !== "EROFS") throw error;
   });
 }
@@ -214,8 +214,7 @@ export async function writeAtomically(store: Store, path: string, text: string):
 
 /** Marks a file as used just now. */
 export async function touch(path: string): Promise<void> {
-  const seconds = now() / 1000;
-  await utimes(path, seconds, seconds);
+  await setTime(path, now() / 1000);
 }
 
 export async function readTextIfPresent(path: string): Promise<string | undefined> {

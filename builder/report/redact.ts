@@ -16,7 +16,8 @@ const SHAPES: readonly Replacement[] = [
   [/\b((?:proxy-)?authorization["']?\s{0,4}[:=]\s{0,4}["']?)[^\r\n"']{1,4000}/gi, `$1${MASK}`],
   [/\b(bearer\s{1,4})(?=\S{0,4000}[0-9]|\S{16})\S{1,4000}/gi, `$1${MASK}`], //         not "bearer of news"
   [
-    /((?:token|secret|passw(?:or)?d|passphrase|api[-_]?key|private[-_]?key|signature)["']?\s{0,4}[=:]\s{0,4}["']?)[^\s"'&,;]{1,4000}/gi,
+    // A signature is the secret of a signed URL; what our errors find in the place of one is none.
+    /((?:token|secret|passw(?:or)?d|passphrase|api[-_]?key|private[-_]?key|signature(?!: found ))["']?\s{0,4}[=:]\s{0,4}["']?)[^\s"'&,;]{1,4000}/gi,
     `$1${MASK}`,
   ],
   [/([?&]sig=)[^\s&"'#]{1,4000}/gi, `$1${MASK}`], //                                   Azure shared access signature

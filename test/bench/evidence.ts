@@ -59,7 +59,6 @@ async function buildWithout(outputDir: string): Promise<void> {
   const needed = outputs.reduce((sum, { layout }) => sum + dataLength(layout), 0);
   await checkFreeSpace(outputDir, outputDir, needed);
   reporter.note(planId(whole));
-  await loadRelease(store); // as build does, for what it says of the kernel
   const blobs = blobSource(store);
   for (const { plan, layout } of outputs) {
     const step = reporter.step(plan.file);

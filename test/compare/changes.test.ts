@@ -80,7 +80,8 @@ test("componentTable goes by package without version", () => {
       { type: "library", name: "x", purl: "pkg:deb/debian/x@1.0?arch=amd64", version: "1.0" },
       { type: "application", name: "y", components: [{ type: "library", purl: "pkg:golang/m@v2", version: "v2" }] },
       { type: "library", purl: "pkg:golang/m@v1", version: "v1" },
-      { type: "file", name: "z", hashes: [{ alg: "SHA-256", content: "00" }] },
+      { type: "file", name: "z", hashes: [null, { alg: "SHA-1", content: "11" }, { alg: "SHA-256", content: "00" }] },
+      { type: "file", name: "y", hashes: [{ alg: "SHA-1", content: "11" }] },
       "no component",
     ],
   };
@@ -89,6 +90,7 @@ test("componentTable goes by package without version", () => {
     "application y": "(no version)",
     "pkg:golang/m": "v1, v2",
     "file z": "SHA-256:00",
+    "file y": "SHA-1:11",
   });
   assert.equal(componentTable({ components: 3 }).size, 0);
 });

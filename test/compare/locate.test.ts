@@ -5,6 +5,7 @@ import * as fc from "fast-check";
 import { explainDifference } from "../../builder/compare/explain-difference.ts";
 import { locate, locateIn } from "../../builder/compare/locate.ts";
 import { openSpace } from "../../builder/compare/open-space.ts";
+import { bytesImage } from "../../builder/compare/sub-image.ts";
 import type { Layout } from "../../builder/layout/extent.ts";
 import { layoutIso } from "../../builder/layout/iso9660.ts";
 import { hybridOptions } from "../layout/iso9660-samples.ts";
@@ -88,6 +89,14 @@ test("explainDifference names the unpacked byte when compressed archives differ"
   const found = await explainDifference(layoutImage(DISK), layoutImage(other));
   const path = `${inUki} > PE section .initrd > zstd frame 1 > initramfs entry late > byte 2`;
   assert.equal(found?.path.join(" > "), path);
+});
+
+test("explainDifference says of a file without structure that it differs", async () => {
+  const [a, b] = ["quiet", "quick"].map((text) => bytesImage("cmdline", Buffer.from(text)));
+  assert.ok(a !== undefined && b !== undefined);
+  const found = await explainDifference(a, b);
+  assert.deepEqual(found?.path, ["byte 3"]);
+  assert.deepEqual(found?.parts, [{ path: ["the file"], regions: 1 }]);
 });
 
 test("explainDifference names each part that differs, and the first byte", async () => {

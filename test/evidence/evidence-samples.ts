@@ -90,9 +90,14 @@ export function cycloneDx(artifact: Uint8Array, coverage: string = "99.5%"): obj
 export function spdx(artifact: Uint8Array): object {
   return {
     spdxVersion: "SPDX-2.3",
-    packages: [{ SPDXID: "SPDXRef-a", checksums: [{ algorithm: "SHA256", checksumValue: sha256(artifact) }] }],
+    packages: [
+      { SPDXID: "SPDXRef-a", checksums: [{ algorithm: "SHA256", checksumValue: sha256(artifact) }] },
+      { SPDXID: "SPDXRef-linux" },
+      { SPDXID: "SPDXRef-compiler" },
+    ],
     relationships: [
       { spdxElementId: "SPDXRef-DOCUMENT", relationshipType: "DESCRIBES", relatedSpdxElement: "SPDXRef-a" },
+      { spdxElementId: "SPDXRef-compiler", relationshipType: "BUILD_TOOL_OF", relatedSpdxElement: "SPDXRef-a" },
     ],
   };
 }

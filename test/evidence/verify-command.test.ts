@@ -7,10 +7,11 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, truncateSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, beforeEach, test } from "node:test";
-import { signingOptions } from "../../builder/commands/evidence-program.ts";
+import { POLICY_EXAMPLE, signingOptions } from "../../builder/commands/evidence-program.ts";
 import { runSign } from "../../builder/commands/sign.ts";
 import { runVerify } from "../../builder/commands/verify.ts";
 import type { VerifyOptions } from "../../builder/commands/verify-demands.ts";
+import { DEFAULT_REQUIRED, parsePolicy } from "../../builder/evidence/policy.ts";
 import { errorCodeOf, exitCodeFor } from "../../builder/report/exit-code.ts";
 import { contextFor } from "./command-context.ts";
 import { ARTIFACT, NAME, keyPair, makeEvidence } from "./evidence-samples.ts";
@@ -86,6 +87,21 @@ test("verify reads a policy whose files are beside it", async () => {
   assert.deepEqual((await verify({ policy, keys: [] })).exitCode, 65);
 });
 
+test("the policy that the help shows is one", () => {
+  const text = POLICY_EXAMPLE.replaceAll(/^ {2}/gm, "");
+  const { signers, require, minimumCoverage } = parsePolicy(text, "help");
+  assert.deepEqual(
+    [signers.map((s) => s.kind), require, minimumCoverage],
+    [["key", "identity"], DEFAULT_REQUIRED, 100],
+  );
+});
+
+test("verify counts what the file is made of, not what it was made with", async () => {
+  const { output } = await verify();
+  assert.match(output, /\.cdx\.json +describes this file: 1 component, coverage/);
+  assert.match(output, /\.spdx\.json +describes this file: 1 component$/m);
+});
+
 test("verify fails with 76 when one thing is wrong and another missing", async () => {
   rmSync(`${image}.sha256`);
   writeFileSync(`${image}.spdx.json`, "{}");
@@ -117,7 +133,7 @@ for (const [name, make] of ODD) {
   test(`verify refuses ${name} as evidence, at once`, async () => {
     rmSync(`${image}.cdx.json`);
     make(`${image}.cdx.json`);
-    assert.equal((await verify()).code, "USAGE");
+    assert.equal((await verify()).code, "EVIDENCE_INVALID");
   });
 }
 

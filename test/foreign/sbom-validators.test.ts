@@ -17,6 +17,7 @@ import { sha256 } from "../../builder/layout/digest.ts";
 import { OUTPUT_KINDS } from "../../builder/profile/model.ts";
 import { toCycloneDx } from "../../sbom/cyclonedx.ts";
 import type { ComponentModel } from "../../sbom/model.ts";
+import { releaseTexts } from "../../sbom/release-texts.ts";
 import { toSpdx } from "../../sbom/spdx.ts";
 import type { JudgeResult } from "./judge.ts";
 import { judge } from "./judge.ts";
@@ -38,11 +39,11 @@ before(async () => {
   for (const output of images.outputs) {
     const model = await describer.describe(images.plan, output, sha256(output.plan.file));
     const spdxFile = join(dir, `${output.plan.file}.spdx.json`);
-    writeFileSync(spdxFile, toSpdx(model));
+    writeFileSync(spdxFile, toSpdx(model, releaseTexts(model)));
     spdx.push({ file: spdxFile, model });
     for (const specVersion of ["1.6", "1.7"] as const) {
       const file = join(dir, `${output.plan.file}.${specVersion}.json`);
-      writeFileSync(file, toCycloneDx(model, { specVersion }));
+      writeFileSync(file, toCycloneDx(model, releaseTexts(model, specVersion)));
       documents.push(file);
     }
   }
@@ -113,7 +114,9 @@ test("the Linux Foundation's library sees a relationship that leads nowhere", as
   const file = join(dir, "spoiled.spdx.json");
   writeFileSync(
     file,
-    toSpdx(first.model).replace('"relatedSpdxElement":"SPDXRef-File-0"', '"relatedSpdxElement":"SPDXRef-X"'),
+    toSpdx(first.model, releaseTexts(first.model))
+      .toString()
+      .replace('"relatedSpdxElement":"SPDXRef-File-0"', '"relatedSpdxElement":"SPDXRef-X"'),
   );
   const { exitCode, stderr } = await runGo(SPDX_READER, dir, [file]);
   assert.notEqual(exitCode, 0);

@@ -65,6 +65,7 @@ test("credentials do not survive", () => {
     `https://s3.example/a?X-Amz-Security-Token=${secret}`,
     `TOKEN=${secret} make`,
     `password: "${secret}"`,
+    `signature: ${secret}`,
     `{"access_token":"${secret}"}`,
     `-----BEGIN EC PRIVATE KEY-----\n${secret.replaceAll("-", "")}\n-----END EC PRIVATE KEY-----`,
     `ghp_${secret.replaceAll("-", "")}aaaa`,
@@ -84,6 +85,7 @@ test("text without credentials stays as it is", () => {
     "mail team@example.org",
     "the bearer of news",
     "token expected, found string",
+    'a.sigstore.json: signature: found "a key of hint hpDO8tNG": expected release.pub',
     "console=ttyS0,115200n8 quiet",
     "git@github.com:a/b.git",
   ];
