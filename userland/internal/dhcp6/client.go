@@ -34,15 +34,17 @@ type Lease struct {
 // Client is what is particular to a link. Report is called with each new or renewed lease and with nil when the lease is
 // over; not when the context ends.
 type Client struct {
-	MAC    net.HardwareAddr
-	DUID   dhcpv6.DUID
-	Open   func() (Exchanger, error)
-	Report func(*Lease)
-	Log    func(text string)
+	MAC      net.HardwareAddr
+	DUID     dhcpv6.DUID
+	Previous *Lease // confirmed first, as after a cable was pulled and put back
+	Open     func() (Exchanger, error)
+	Report   func(*Lease)
+	Log      func(text string)
 }
 
 // Run returns when the context ends.
 func (c *Client) Run(ctx context.Context) {
+	c.use(ctx, c.confirm(ctx))
 	pause := firstPause
 	for ctx.Err() == nil {
 		held, err := c.acquire(ctx)
@@ -55,14 +57,38 @@ func (c *Client) Run(ctx context.Context) {
 			continue
 		}
 		pause = firstPause
-		for held != nil && ctx.Err() == nil {
-			c.Report(held)
-			held = c.hold(ctx, held)
-		}
-		if ctx.Err() == nil {
-			c.Report(nil)
-		}
+		c.use(ctx, held)
 	}
+}
+
+// use reports a lease and those that follow it, until there is none.
+func (c *Client) use(ctx context.Context, held *Lease) {
+	if held == nil {
+		return
+	}
+	for held != nil && ctx.Err() == nil {
+		c.Report(held)
+		held = c.hold(ctx, held)
+	}
+	if ctx.Err() == nil {
+		c.Report(nil)
+	}
+}
+
+// confirm asks any server whether a lease from before is good on the network that the link leads to now (RFC 8415 section
+// 18.2.12). Anything but a yes gives it up: nobody would end it when its time is over.
+func (c *Client) confirm(ctx context.Context) *Lease {
+	if c.Previous == nil {
+		return nil
+	}
+	held, err := c.extend(ctx, c.Previous, dhcpv6.MessageTypeRebind)
+	if err == nil {
+		return held
+	}
+	if ctx.Err() == nil {
+		c.Report(nil)
+	}
+	return nil
 }
 
 // acquire does the exchange of four messages (RFC 8415 section 18.2.1 and .2).
