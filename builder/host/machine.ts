@@ -37,6 +37,7 @@ export interface MachineOptions {
   readonly spec: MachineSpec;
   /** Absolute path of a second disk, alone in its folder, which the guest may write. */
   readonly spareDisk?: string | undefined;
+  readonly wires?: Wires | undefined;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
   /** Raw console output as it comes. */
@@ -47,11 +48,21 @@ export interface MachineOptions {
   readonly interactive?: boolean;
 }
 
+/** Further network adapters, and what they lead to. */
+export interface Wires {
+  /** Folder that the machine sees as /var/tmp/wires: sockets that it shares with other machines. */
+  readonly dir: string;
+  /** Arguments of QEMU. */
+  readonly argv: readonly string[];
+}
+
 export interface MachineControls {
   /** Presses the ACPI power button. */
   readonly powerButton: () => void;
   /** What the display shows: a PPM file (P6). Undefined when the machine is gone. */
   readonly screenshot: () => Promise<Uint8Array | undefined>;
+  /** Plugs the cable of the adapter with that id of QEMU in, or pulls it. */
+  readonly setLink: (id: string, up: boolean) => Promise<boolean>;
   readonly stop: () => void;
 }
 
@@ -70,7 +81,7 @@ export async function runMachine(options: MachineOptions): Promise<MachineRun> {
     const controls = machineControls(dir, stop);
     const watcher = watchConsole((event) => options.onEvent?.(event, controls));
     const command = {
-      argv: qemuArgv(options.spec, inside),
+      argv: [...qemuArgv(options.spec, inside), ...(options.wires?.argv ?? [])],
       env: { TMPDIR: "/tmp" },
       binds: machineBinds(options, dir),
       network: options.spec.forwards.length > 0,
@@ -96,13 +107,15 @@ export async function runMachine(options: MachineOptions): Promise<MachineRun> {
 
 type Binds = SandboxCommand["binds"];
 
-function machineBinds({ image, spareDisk, spec }: MachineOptions, dir: string): Binds {
+function machineBinds({ image, spareDisk, spec, wires }: MachineOptions, dir: string): Binds {
   const spare: Binds =
     spareDisk === undefined ? [] : [{ host: dirname(spareDisk), inside: "/var/tmp/spare", writable: true }];
+  const shared: Binds = wires === undefined ? [] : [{ host: wires.dir, inside: "/var/tmp/wires", writable: true }];
   return [
     { host: dirname(image), inside: "/build", writable: spec.keepsChanges },
     { host: dir, inside: "/run", writable: true },
     ...spare,
+    ...shared,
   ];
 }
 
@@ -115,6 +128,7 @@ function machineControls(dir: string, stop: AbortController): MachineControls {
       const taken = await callQmp(qmp, "screendump", { filename: "/run/screen.ppm" });
       return taken ? readFile(join(dir, "screen.ppm")) : undefined;
     },
+    setLink: (id, up) => callQmp(qmp, "set_link", { name: id, up }),
     stop: () => stop.abort(),
   };
 }

@@ -130,6 +130,22 @@ export const PACKAGE_GROUPS: readonly PackageGroup[] = [
     packages: [...SHELL, "kernel-hardening-checker"],
     without: [...INSTALL_ONLY],
   },
+  {
+    name: "network-peer",
+    kind: "toolbox",
+    // The machine at the other end of a test's wires: a DHCP server that we did not write, and a shell for its script.
+    // Its files go into an initramfs; nothing runs in a sandbox, so the usual shell is not in it.
+    packages: ["busybox-static", "dnsmasq-base"],
+    without: [
+      ...INSTALL_ONLY,
+      "adduser",
+      "base-passwd",
+      "passwd",
+      "dbus",
+      "default-dbus-system-bus",
+      "dbus-system-bus",
+    ],
+  },
   { name: "kernel-source", kind: "parts", packages: ["linux-source-6.12"], without: [] },
   { name: "parts", kind: "parts", packages: ["ca-certificates", "linux-image-amd64", "systemd-boot-efi"], without: [] },
 ];

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A machine that a test talks to while it runs: its console is waited on, its API is reached through a port of this
 // host's loopback, and its disk outlives it. The console log is kept in out/boot-logs/, whatever the outcome.
+import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
-import type { MachineControls, MachineRun } from "../../builder/host/machine.ts";
+import type { MachineControls, MachineRun, Wires } from "../../builder/host/machine.ts";
 import { runMachine } from "../../builder/host/machine.ts";
 import { DEFAULT_MACHINE } from "../../builder/host/qemu-args.ts";
 import type { MachineSpec } from "../../builder/host/qemu-args.ts";
@@ -22,6 +23,7 @@ export interface DrivenOptions {
   readonly name: string;
   readonly image: string;
   readonly spareDisk?: string;
+  readonly wires?: Wires;
   readonly spec: Partial<MachineSpec>;
   /** Port of this host that leads to the machine's API. */
   readonly port: number;
@@ -36,6 +38,8 @@ export interface DrivenMachine {
   readonly waitFor: (pattern: RegExp, timeoutMs: number) => Promise<RegExpExecArray>;
   /** Waits until the machine is off, or was reset. */
   readonly end: () => Promise<MachineRun>;
+  /** Plugs the cable of an adapter in, or pulls it. */
+  readonly setLink: (id: string, up: boolean) => Promise<void>;
   /** Cuts the power. */
   readonly cut: () => Promise<void>;
 }
@@ -51,6 +55,7 @@ export async function startMachine(options: DrivenOptions): Promise<DrivenMachin
     toolboxRoot: root,
     image: options.image,
     spareDisk: options.spareDisk,
+    wires: options.wires,
     spec: { ...DEFAULT_MACHINE, ...options.spec, forwards, accelerator: "tcg" },
     timeoutMs: LIFE_MS,
     onOutput: (text, machine) => {
@@ -80,7 +85,10 @@ export async function startMachine(options: DrivenOptions): Promise<DrivenMachin
     controls?.stop();
     await over;
   };
-  return { startedMs, log, waitFor, end: () => run, cut };
+  const setLink = async (id: string, up: boolean): Promise<void> => {
+    assert.ok(await controls?.setLink(id, up), `${options.name}: the machine is gone`);
+  };
+  return { startedMs, log, waitFor, end: () => run, setLink, cut };
 }
 
 /** A port of the loopback that nobody uses now. */
@@ -100,7 +108,8 @@ function notShown(name: string, pattern: RegExp, log: string): Error {
   return new Error(`${name}: the console did not show ${pattern}\n${log.split("\n").slice(-15).join("\n")}`);
 }
 
-function saveLog(name: string, log: string): void {
+/** Keeps what a console showed in out/boot-logs/. */
+export function saveLog(name: string, log: string): void {
   mkdirSync(LOG_DIR, { recursive: true });
   writeFileSync(join(LOG_DIR, `${name.replaceAll(/[^a-z0-9]+/gi, "-")}.log`), log);
 }

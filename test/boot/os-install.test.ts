@@ -13,6 +13,7 @@ import { makeCluster } from "../os/cluster.ts";
 import type { StockClient } from "../os/stock-client.ts";
 import { stockClient } from "../os/stock-client.ts";
 import { buildTalosctl } from "../talosctl/build.ts";
+import { answered, eventually } from "./asking.ts";
 import type { DrivenMachine } from "./driven-machine.ts";
 import { freePort, startMachine } from "./driven-machine.ts";
 import { measure, printMetrics } from "./os-metrics.ts";
@@ -21,10 +22,8 @@ const GIB = 2 ** 30;
 const DISK_BYTES = 4 * GIB;
 /** Far beyond what a free host needs: what is measured is printed, and only what never comes is a failure. */
 const READY_MS = 480_000;
-const API_MS = 120_000;
 const INSTALL_MS = 480_000;
 const END_MS = 240_000;
-const POLL_MS = 1000;
 const UEFI = { firmware: "uefi" } as const;
 
 const images = await buildImages(["iso", "uki"]);
@@ -74,7 +73,7 @@ test("a machine is configured, installed and driven by the stock client", async 
 
   for (const { args, shows } of READOUTS) {
     await t.test(`talosctl ${args.join(" ")} shows the machine`, async () => {
-      await eventually(args, shows);
+      await eventually(admin, args, shows);
     });
   }
 
@@ -162,17 +161,6 @@ async function measureSize(): Promise<void> {
   measure("UKI, MiB", statSync(images.path("uki")).size / 2 ** 20);
 }
 
-/** Repeats a command until it shows what it must: the API answers while the machine is still becoming what it is told. */
-async function eventually(args: readonly string[], shows: RegExp): Promise<void> {
-  const deadline = performance.now() + API_MS;
-  for (;;) {
-    const result = await admin.run(args);
-    if (result.exitCode === 0 && shows.test(result.stdout)) return;
-    assert.ok(performance.now() < deadline, `no ${shows} in\n${result.stderr}${result.stdout}`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-}
-
 function up(): DrivenMachine {
   assert.ok(machine !== undefined, "no machine runs");
   return machine;
@@ -194,16 +182,6 @@ async function ends(running: DrivenMachine, timeoutMs: number): Promise<void> {
   });
   const run = await Promise.race([running.end(), timeout]);
   assert.equal(run.exitCode, 0);
-}
-
-/** What `version` prints, as soon as the API answers. */
-async function answered(client: StockClient): Promise<string> {
-  const deadline = performance.now() + API_MS;
-  for (;;) {
-    const result = await client.run(["version"], { timeoutMs: 10_000 });
-    if (result.exitCode === 0) return result.stdout;
-    assert.ok(performance.now() < deadline, `the API does not answer: ${result.stderr}`);
-  }
 }
 
 async function clientOf(name: string, person: Person): Promise<StockClient> {

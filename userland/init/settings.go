@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"dodeka/userland/internal/ifname"
 	"dodeka/userland/internal/platform"
 	"dodeka/userland/internal/settings"
 	"dodeka/userland/internal/sysfs"
@@ -18,23 +19,32 @@ import (
 const platformWait = 30 * time.Second
 
 func (s *system) configurationSources() ([]settings.Source, error) {
-	options := platform.Options{
+	return platform.Sources(s.cmdline.Platform, s.platformOptions(), settings.EmbeddedPath, s.tookMetadata)
+}
+
+func (s *system) platformOptions() platform.Options {
+	return platform.Options{
 		URL:        s.cmdline.ConfigURL,
 		OpenVolume: platform.Media{Sys: "/sys", Dev: "/dev", Run: "/run/dodeka"}.Open,
 		SMBIOS:     platform.DMI("/sys/class/dmi/id"),
-		MAC:        firstAddress, Hostname: hostname, LinkByMAC: linkByMAC, Log: s.log,
+		MAC:        firstAddress, Hostname: hostname, LinkByMAC: s.linkByMAC, Log: s.log,
 	}
-	return platform.Sources(s.cmdline.Platform, options, settings.EmbeddedPath, s.tookMetadata)
 }
 
 func (s *system) tookMetadata(found platform.Metadata) {
+	s.described.Store(true)
 	s.report("platform", platform.Publish(context.Background(), s.os.State, found))
 }
 
 // readConfiguration reads the sources that need no network. A machine without any goes on without configuration.
 func readConfiguration(s *system) error {
-	_, err := s.settings.AcquireLocal(context.Background())
+	complete, err := s.settings.AcquireLocal(context.Background())
 	s.report("config", err)
+	if complete && !s.described.Load() {
+		s.guard("platform", func() {
+			s.report("platform", platform.Describe(context.Background(), s.cmdline.Platform, s.platformOptions(), s.tookMetadata))
+		})
+	}
 	return nil
 }
 
@@ -71,15 +81,21 @@ func firstAddress() string {
 	return ""
 }
 
-func linkByMAC(address string) (string, bool) {
+// linkByMAC returns the name that a link has, or gets when the network is started: what reads it may come before that.
+func (s *system) linkByMAC(address string) (string, bool) {
 	links, err := net.Interfaces()
 	if err != nil {
 		return "", false
 	}
 	for _, link := range links {
-		if link.HardwareAddr.String() == address {
-			return link.Name, true
+		if link.HardwareAddr.String() != address {
+			continue
 		}
+		sys := os.DirFS("/sys")
+		if name := ifname.Of(sys, link.Name); name != "" && predictableNames(s.text) && ifname.Renames(sys, link.Name) {
+			return name, true
+		}
+		return link.Name, true
 	}
 	return "", false
 }

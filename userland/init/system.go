@@ -55,10 +55,12 @@ type system struct {
 	os       *osstate.OS
 	status   *sequence.Status
 	settings *settings.Manager
-	gate     atomic.Pointer[maintenance.Gate] // nil on a machine that has a configuration
-	services *services.Supervisor
-	network  *network.Manager
-	storage  storage
+	// described says that the platform's metadata was read, with or without a configuration in it.
+	described atomic.Bool
+	gate      atomic.Pointer[maintenance.Gate] // nil on a machine that has a configuration
+	services  *services.Supervisor
+	network   *network.Manager
+	storage   storage
 	// configured says that boot made the machine what its configuration asks for; set before followConfiguration starts.
 	configured bool
 }

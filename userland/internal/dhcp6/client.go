@@ -36,11 +36,12 @@ type Lease struct {
 
 // Client is what is particular to a link. Report is as in leasing.Keeper.
 type Client struct {
-	MAC    net.HardwareAddr
-	DUID   dhcpv6.DUID
-	Open   func() (Exchanger, error)
-	Report func(*Lease)
-	Log    func(text string)
+	MAC      net.HardwareAddr
+	DUID     dhcpv6.DUID
+	Previous *Lease // confirmed first, as after a cable was pulled and put back
+	Open     func() (Exchanger, error)
+	Report   func(*Lease)
+	Log      func(text string)
 }
 
 // Run returns when the context ends.
@@ -48,7 +49,7 @@ func (c *Client) Run(ctx context.Context) {
 	leasing.Keeper[Lease]{
 		Acquire: c.acquire, Extend: c.extend, Times: timesOf, Report: c.Report, LongestPause: longestPause, ShortestWait: shortestWait,
 		Log: func(text string) { c.Log("DHCPv6: " + text) },
-	}.Run(ctx, nil)
+	}.Run(ctx, c.confirm(ctx))
 }
 
 func timesOf(l *Lease) leasing.Times {
@@ -60,6 +61,22 @@ func timesOf(l *Lease) leasing.Times {
 		t.End = t.Rebind.Add(24 * time.Hour) // an address for ever, with others that end: ask, and then start over
 	}
 	return t
+}
+
+// confirm asks any server whether a lease from before is good on the network that the link leads to now (RFC 8415 section
+// 18.2.12). Anything but a yes gives it up: nobody would end it when its time is over.
+func (c *Client) confirm(ctx context.Context) *Lease {
+	if c.Previous == nil {
+		return nil
+	}
+	held, err := c.extend(ctx, c.Previous, true)
+	if err == nil {
+		return held
+	}
+	if ctx.Err() == nil {
+		c.Report(nil)
+	}
+	return nil
 }
 
 // acquire does the exchange of four messages (RFC 8415 section 18.2.1 and .2).

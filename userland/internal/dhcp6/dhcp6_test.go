@@ -189,6 +189,40 @@ func TestRunRenewsRebindsAndStartsOver(t *testing.T) {
 	})
 }
 
+func TestRunConfirmsTheLeaseFromBefore(t *testing.T) {
+	tests := []struct {
+		name          string
+		silent        bool
+		reports, asks []string
+	}{
+		{"the network is the same", false, []string{"0s true"}, []string{"0s REBIND"}},
+		{"nobody knows it there", true, []string{"15s false"}, []string{"0s REBIND", "15s SOLICIT"}},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				before := reply([]dhcpv6.Option{address("2001:db8::5", time.Hour, 2*time.Hour)})
+				config, err := FromReply(before)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s := &server{start: time.Now()}
+				s.silent.Store(tc.silent)
+				var reports []string
+				c := &Client{MAC: hardware, DUID: duid, Previous: &Lease{config, before, time.Now()},
+					Open: func() (Exchanger, error) { return s, nil }, Log: func(string) {},
+					Report: func(l *Lease) { reports = append(reports, fmt.Sprintf("%s %v", time.Since(s.start), l != nil)) }}
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				defer cancel()
+				c.Run(ctx)
+				if !slices.Equal(reports, tc.reports) || !slices.Equal(s.log, tc.asks) {
+					t.Errorf("reports %q, log %q", reports, s.log)
+				}
+			})
+		})
+	}
+}
+
 func TestMineRefusesAnswersToOthers(t *testing.T) {
 	c := &Client{MAC: hardware, DUID: MachineDUID("00112233-4455-6677-8899-aabbccddeeff", nil)}
 	if c.mine(reply(nil)) {

@@ -43,6 +43,9 @@ func Of(sys fs.FS, name string) string {
 	return ""
 }
 
+// PCI returns the directory below /sys of the PCI function that an interface sits on, or "".
+func PCI(sys fs.FS, name string) string { return lastPCI(deviceOf(sys, name)) }
+
 // link is an interface: the directory of its device below /sys, and the PCI function that it sits on.
 type link struct {
 	sys               fs.FS

@@ -63,6 +63,15 @@ func TestOf(t *testing.T) {
 	}
 }
 
+func TestPCI(t *testing.T) {
+	const pci = "pci0000:00/0000:00:03.0"
+	for device, want := range map[string]string{pci: "devices/" + pci, pci + "/virtio0": "devices/" + pci, "vif-0": "", "virtual": ""} {
+		if got := PCI(tree(device, "eth0", nil, nil), "eth0"); got != want {
+			t.Errorf("%s: got %q, want %q", device, got, want)
+		}
+	}
+}
+
 func TestRenames(t *testing.T) {
 	for kind, want := range map[string]bool{"1": true, "3": false, "4": false, "": false} {
 		sys := tree("pci0000:00/0000:00:03.0", "eth0", map[string]string{"name_assign_type": kind}, nil)

@@ -177,11 +177,17 @@ func insertFile(path string) error {
 		return err
 	}
 	defer file.Close()
-	err = unix.FinitModule(int(file.Fd()), "", 0)
+	err = unix.FinitModule(int(file.Fd()), parameters(path), 0)
 	if errors.Is(err, unix.EEXIST) {
 		return nil
 	}
 	return err
+}
+
+// parameters keep drivers from making first links that nobody asked for: bond0, dummy0, ifb0 and ifb1.
+func parameters(file string) string {
+	name, _, _ := strings.Cut(filepath.Base(file), ".")
+	return map[string]string{"bonding": "max_bonds=0", "dummy": "numdummies=0", "ifb": "numifbs=0"}[name]
 }
 
 // Names reads a list of module names, one a line; "#" starts a comment.

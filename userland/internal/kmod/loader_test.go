@@ -57,6 +57,16 @@ func TestLoadAliasesInsertsEachModuleOnce(t *testing.T) {
 	}
 }
 
+func TestParametersMakeNoFirstLinks(t *testing.T) {
+	for file, want := range map[string]string{
+		"/lib/modules/6/kernel/drivers/net/bonding/bonding.ko": "max_bonds=0", "dummy.ko": "numdummies=0", "ifb.ko": "numifbs=0", realtek: "",
+	} {
+		if got := parameters(file); got != want {
+			t.Errorf("%s: got %q, want %q", file, got, want)
+		}
+	}
+}
+
 func TestLoadFailures(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -87,7 +87,7 @@ func (b *builder) host(doc config.NetworkStaticHostConfig) {
 func StableHostname(uuid string, address net.HardwareAddr) string {
 	seed := ""
 	switch {
-	case meaningful(uuid):
+	case MeaningfulUUID(uuid):
 		seed = "uuid " + strings.ToLower(uuid)
 	case len(address) > 0:
 		seed = "mac " + address.String()
@@ -98,8 +98,9 @@ func StableHostname(uuid string, address net.HardwareAddr) string {
 	return "dodeka-" + hex.EncodeToString(sum[:4])
 }
 
-// meaningful refuses UUIDs of one repeated digit, and the sample that firmware makers forget to replace.
-func meaningful(uuid string) bool {
+// MeaningfulUUID refuses UUIDs of one repeated digit, and the sample that firmware makers forget to replace: many machines
+// have those.
+func MeaningfulUUID(uuid string) bool {
 	digits := strings.ToLower(strings.ReplaceAll(uuid, "-", ""))
 	if len(digits) != 32 || strings.Trim(digits, "0123456789abcdef") != "" {
 		return false

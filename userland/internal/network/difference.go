@@ -20,12 +20,13 @@ type owned struct {
 	addresses map[string]Address
 	routes    map[string]network.RouteSpecSpec
 	sysctls   map[string]string // by the index of the link and the path, as a new link starts with the defaults
+	mtus      map[string]uint32 // what links had before somebody asked for another
 }
 
 func newOwned() owned {
 	return owned{
 		links: map[string]network.LinkSpecSpec{}, slaves: map[string]bool{}, addresses: map[string]Address{},
-		routes: map[string]network.RouteSpecSpec{}, sysctls: map[string]string{},
+		routes: map[string]network.RouteSpecSpec{}, sysctls: map[string]string{}, mtus: map[string]uint32{},
 	}
 }
 
@@ -156,6 +157,7 @@ func sameKind(a, b network.LinkSpecSpec) bool {
 
 // link brings one link into shape: it exists, belongs to its bond, has its address and size, and is up.
 func (d *differ) link(spec network.LinkSpecSpec) {
+	d.replaceStranger(spec)
 	status, there := d.shown.Links[spec.Name]
 	if !there {
 		if !spec.Logical || !d.ready(spec.ParentName) {
@@ -173,8 +175,8 @@ func (d *differ) link(spec network.LinkSpecSpec) {
 		}
 		up = true // the bond does that
 	}
-	if spec.MTU != 0 && spec.MTU != status.MTU {
-		d.add(SetMTU{spec.Name, spec.MTU})
+	if mtu := d.mtu(spec); mtu != 0 && mtu != status.MTU {
+		d.add(SetMTU{spec.Name, mtu})
 	}
 	if m := spec.Multicast; m != nil && there && *m != (status.Flags&nethelpers.LinkFlags(nethelpers.LinkMulticast) != 0) {
 		d.add(SetMulticast{spec.Name, *m})
@@ -183,6 +185,24 @@ func (d *differ) link(spec network.LinkSpecSpec) {
 	if up != spec.Up {
 		d.add(SetUp{spec.Name, spec.Up})
 	}
+}
+
+// replaceStranger removes a link that has the name of one that we shall make: a driver that was loaded just now may have
+// made a bond0 of its own, with none of the wanted options.
+func (d *differ) replaceStranger(spec network.LinkSpecSpec) {
+	_, there := d.shown.Links[spec.Name]
+	if _, ours := d.owned.links[spec.Name]; there && spec.Logical && !ours {
+		d.add(DeleteLink{spec.Name})
+		d.forget(spec.Name)
+	}
+}
+
+// mtu is the wanted size, or the one from before when nobody asks for any more; 0: as it is. A bond sees to its slaves.
+func (d *differ) mtu(spec network.LinkSpecSpec) uint32 {
+	if spec.MTU == 0 && spec.BondSlave.MasterName == "" {
+		return d.owned.mtus[spec.Name]
+	}
+	return spec.MTU
 }
 
 func (d *differ) ready(parent string) bool {

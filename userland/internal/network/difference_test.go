@@ -3,9 +3,11 @@
 package network
 
 import (
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/siderolabs/talos/pkg/machinery/config/configloader"
 	"github.com/siderolabs/talos/pkg/machinery/resources/network"
@@ -66,7 +68,7 @@ func TestDifferenceFollowsConfiguration(t *testing.T) {
 			"create bond bond0", "bond0 up true", "a up false", `a master "bond0"`, "b up false", `b master "bond0"`, "create vlan v7", "v7 up true",
 			"address bond0 10.1.0.1/24", "address v7 10.7.0.1/24"}},
 		{"VLAN changes its number", onBond8, []string{"delete link v7", "create vlan v7", "v7 up true", "address v7 10.7.0.1/24"}},
-		{"all gone", "", []string{"drop address bond0 10.1.0.1/24", "drop address v7 10.7.0.1/24", `a master ""`, `b master ""`, "delete link v7", "delete link bond0"}},
+		{"all gone", "", []string{"drop address bond0 10.1.0.1/24", "drop address v7 10.7.0.1/24", `a master ""`, `b master ""`, "delete link v7", "delete link bond0", "a MTU 1500"}},
 	}
 	f, o := newFake("a", "b"), newOwned()
 	for _, step := range steps {
@@ -89,6 +91,18 @@ func TestDifferenceLeavesStrangersAlone(t *testing.T) {
 	play(t, f, &o, "")
 	if len(f.shown.Addresses) != 1 || f.shown.Links["cni0"].Index == 0 {
 		t.Errorf("touched: %q", f.log)
+	}
+}
+
+func TestDifferenceMakesAnewWhatADriverMade(t *testing.T) {
+	f, o := newFake("a"), newOwned()
+	f.link("bond0", network.LinkStatusSpec{Kind: "bond"})
+	got := play(t, f, &o, kind+"BondConfig\nname: bond0\nlinks: [a]\nbondMode: active-backup\n")
+	if !slices.Equal(got[:3], []string{"lo up true", "delete link bond0", "create bond bond0"}) {
+		t.Errorf("got %q", got)
+	}
+	if again := play(t, f, &o, kind+"BondConfig\nname: bond0\nlinks: [a]\nbondMode: active-backup\n"); len(again) != 0 {
+		t.Errorf("done twice: %q", again)
 	}
 }
 
@@ -135,5 +149,20 @@ func TestWantMarksGatewaysOutsideAsOnLink(t *testing.T) {
 				t.Errorf("got %s, want %s", got, tc.want)
 			}
 		})
+	}
+}
+
+func TestHardwareOfAVirtioAdapterIsThatOfItsPCIFunction(t *testing.T) {
+	const pci = "devices/pci0000:00/0000:00:03.0"
+	sys := fstest.MapFS{
+		"class/net/a":                 {Data: []byte("../../" + pci + "/virtio0/net/a"), Mode: fs.ModeSymlink | 0o777},
+		pci + "/virtio0/net/a/device": {Data: []byte("../.."), Mode: fs.ModeSymlink | 0o777},
+		pci + "/virtio0/uevent":       {Data: []byte("DRIVER=virtio_net\nMODALIAS=virtio:d00000001v00001AF4\n")},
+		pci + "/uevent":               {Data: []byte("DRIVER=virtio-pci\nPCI_ID=1AF4:1041\nPCI_SLOT_NAME=0000:00:03.0\n")},
+	}
+	var got network.LinkStatusSpec
+	(&Kernel{sys: sys}).hardware(&got, "a")
+	if got.Driver != "virtio_net" || got.PCIID != "1AF4:1041" || got.BusPath != "0000:00:03.0" {
+		t.Errorf("got %+v", got)
 	}
 }

@@ -2,7 +2,10 @@
 
 package network
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+)
 
 func sysctlKey(index uint32, path string) string { return fmt.Sprintf("%d %s", index, path) }
 
@@ -13,6 +16,9 @@ func (o *owned) note(a Action, shown Snapshot) {
 		o.links[a.Spec.Name] = a.Spec
 	case DeleteLink:
 		delete(o.links, a.Name)
+		delete(o.mtus, a.Name)
+	case SetMTU:
+		o.keepMTU(a.Name, shown)
 	case SetMaster:
 		o.slaves[a.Name] = true
 		if a.Master == "" {
@@ -35,6 +41,18 @@ func (o *owned) note(a Action, shown Snapshot) {
 	}
 }
 
+// keepMTU remembers what a link had before the first change; a new one has had the usual size.
+func (o *owned) keepMTU(name string, shown Snapshot) {
+	const usual = 1500
+	if _, kept := o.mtus[name]; kept {
+		return
+	}
+	o.mtus[name] = usual
+	if l, there := shown.Links[name]; there {
+		o.mtus[name] = l.MTU
+	}
+}
+
 // prune forgets what is neither wanted nor there: it expired, or went with its link.
 func (o *owned) prune(w wanted, shown Snapshot) {
 	d := differ{shown: shown}
@@ -50,9 +68,7 @@ func (o *owned) prune(w wanted, shown Snapshot) {
 			delete(o.routes, key)
 		}
 	}
-	for name := range o.slaves {
-		if _, there := shown.Links[name]; !there {
-			delete(o.slaves, name)
-		}
-	}
+	missing := func(name string) bool { _, there := shown.Links[name]; return !there }
+	maps.DeleteFunc(o.slaves, func(name string, _ bool) bool { return missing(name) })
+	maps.DeleteFunc(o.mtus, func(name string, _ uint32) bool { return missing(name) })
 }

@@ -61,6 +61,7 @@ type Manager struct {
 	shown    Snapshot
 
 	// What follows is owned by Run.
+	looked    bool // at the kernel, once
 	owned     owned
 	operators map[string]*operator
 	failures  map[string]string // what was said about an action that fails

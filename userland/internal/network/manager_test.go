@@ -4,6 +4,7 @@ package network
 
 import (
 	"context"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -252,6 +253,27 @@ func TestRunKeepsALinkThatIsUnplugged(t *testing.T) {
 		f.changed()
 		m.settleFor(time.Second)
 		m.expectAddresses("plugged in again", "a 10.0.2.15/24")
+	})
+}
+
+func TestRunRemovesOnceWhatDriversMade(t *testing.T) {
+	f := newFake("a")
+	for name, kind := range map[string]string{"bond0": "bond", "dummy0": "dummy", "ifb1": "ifb", "cni0": "bridge", "sit0": "sit"} {
+		f.link(name, network.LinkStatusSpec{Kind: kind})
+	}
+	f.link("busy", network.LinkStatusSpec{Kind: "dummy", Flags: flagUp})
+	run(t, f, func(m *machine) {
+		f.mu.Lock()
+		f.link("dummy1", network.LinkStatusSpec{Kind: "dummy"}) // somebody's who came later
+		f.mu.Unlock()
+		m.settleFor(2 * rescan)
+		shown, _ := f.Snapshot()
+		if got := slices.Sorted(maps.Keys(shown.Links)); !slices.Equal(got, []string{"a", "busy", "cni0", "dummy1", "lo", "sit0"}) {
+			t.Errorf("links %q", got)
+		}
+		if _, err := safe.StateGetByID[*network.LinkStatus](context.Background(), m.state, "sit0"); !state.IsNotFoundError(err) {
+			t.Errorf("sit0 is shown: %v", err)
+		}
 	})
 }
 

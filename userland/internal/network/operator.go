@@ -14,6 +14,7 @@ import (
 
 	"dodeka/userland/internal/dhcp4"
 	"dodeka/userland/internal/dhcp6"
+	"dodeka/userland/internal/linkspec"
 )
 
 // grace is how long a link may lose its carrier before its leases are dropped: a switch that restarts its port, or a
@@ -32,7 +33,8 @@ type operator struct {
 	done    chan struct{}
 	had     *bool // the state that was sent last; owned by the manager
 
-	last *dhcp4.Lease // owned by run and the client that it waits for
+	last4 *dhcp4.Lease // owned by run and the client that it waits for, as is the next
+	last6 *dhcp6.Lease
 }
 
 // syncOperators starts, stops and informs the clients. One whose link is not there, or is another by now, is stopped.
@@ -121,7 +123,7 @@ func (o *operator) run(ctx context.Context) {
 				expired = time.After(grace)
 			}
 		case <-expired:
-			expired, o.last = nil, nil
+			expired, o.last4, o.last6 = nil, nil, nil
 			o.manager.setLease(o.id, nil)
 		}
 	}
@@ -152,10 +154,10 @@ func (o *operator) log(text string) {
 func (o *operator) client4() *dhcp4.Client {
 	return &dhcp4.Client{
 		MAC: o.mac, ID: clientID(o.spec.DHCP4.ClientIdentifier, o.mac), Hostname: o.manager.Hostname,
-		SkipHostname: o.spec.DHCP4.SkipHostnameRequest, Previous: o.last,
+		SkipHostname: o.spec.DHCP4.SkipHostnameRequest, Previous: o.last4,
 		Open: o.manager.options.Backend.Dial4(o.spec.LinkName, o.mac), Log: o.log,
 		Report: func(held *dhcp4.Lease) {
-			o.last = held
+			o.last4 = held
 			if held == nil {
 				o.manager.setLease(o.id, nil)
 				return
@@ -168,6 +170,9 @@ func (o *operator) client4() *dhcp4.Client {
 
 func (o *operator) client6() *dhcp6.Client {
 	identity := o.manager.options.Backend.Identity()
+	if !linkspec.MeaningfulUUID(identity.UUID) {
+		identity.UUID = "" // a server would give all such machines one address
+	}
 	duid := dhcp6.MachineDUID(identity.UUID, identity.MAC)
 	if text := o.spec.DHCP6.ClientIdentifier.DUIDRawHex; text != "" {
 		if given, err := dhcp6.ParseDUID(text); err == nil {
@@ -177,8 +182,9 @@ func (o *operator) client6() *dhcp6.Client {
 		}
 	}
 	return &dhcp6.Client{
-		MAC: o.mac, DUID: duid, Open: o.manager.options.Backend.Dial6(o.spec.LinkName, o.mac), Log: o.log,
+		MAC: o.mac, DUID: duid, Previous: o.last6, Open: o.manager.options.Backend.Dial6(o.spec.LinkName, o.mac), Log: o.log,
 		Report: func(held *dhcp6.Lease) {
+			o.last6 = held
 			if held == nil {
 				o.manager.setLease(o.id, nil)
 				return

@@ -29,6 +29,10 @@ const (
 // maxShown bounds what is published of each kind: anyone on a link can make the kernel learn routes from advertisements.
 const maxShown = 2048
 
+// fallbackTunnels take packets that fit no other tunnel. The kernel has them whether they are used or not, and they cannot
+// be removed (Linux Documentation/admin-guide/sysctl/net.rst, fb_tunnels_only_for_init_net); while down they are not shown.
+var fallbackTunnels = []string{"tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0"}
+
 // publisher writes resources, only those that changed, and removes those whose subject is gone.
 type publisher struct {
 	state   state.State
@@ -65,6 +69,9 @@ func (p *publisher) publish(ctx context.Context, plan linkspec.Plan, f facts, sh
 func (p *publisher) kernel(ctx context.Context, shown Snapshot) {
 	ns := network.NamespaceName
 	for name, spec := range shown.Links {
+		if slices.Contains(fallbackTunnels, name) && !isUp(spec) {
+			continue
+		}
 		put(ctx, p, network.NewLinkStatus(ns, network.LinkID(name)), spec)
 	}
 	for _, a := range shown.Addresses[:min(len(shown.Addresses), maxShown)] {

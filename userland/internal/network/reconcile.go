@@ -4,7 +4,11 @@ package network
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
+
+	"github.com/siderolabs/talos/pkg/machinery/resources/network"
 
 	"dodeka/userland/internal/linkspec"
 )
@@ -18,6 +22,9 @@ func (m *Manager) reconcile(ctx context.Context) {
 			return
 		}
 		m.complain("look at the network", nil)
+		if m.dropDefaults(shown) {
+			continue
+		}
 		input, leases := m.input(shown)
 		plan := linkspec.Compute(input)
 		target := want(plan, leases, shown)
@@ -32,6 +39,27 @@ func (m *Manager) reconcile(ctx context.Context) {
 		return
 	}
 }
+
+// dropDefaults removes what built-in drivers made before anybody asked: an empty bond0, dummy0, ifb0 and ifb1. It does so
+// at the first look only, when nobody else can have made them.
+func (m *Manager) dropDefaults(shown Snapshot) bool {
+	if m.looked {
+		return false
+	}
+	m.looked = true
+	var actions []Action
+	for _, name := range slices.Sorted(maps.Keys(shown.Links)) {
+		l := shown.Links[name]
+		if slices.Contains(defaultKinds, l.Kind) && !isUp(l) {
+			actions = append(actions, DeleteLink{name})
+		}
+	}
+	return m.apply(actions, shown)
+}
+
+// defaultKinds are links that drivers make at their start: Linux drivers/net/bonding/bond_main.c (max_bonds), dummy.c
+// (numdummies), ifb.c (numifbs).
+var defaultKinds = []string{network.LinkKindBond, linkspec.KindDummy, "ifb"}
 
 // apply returns true when something was changed. One action that fails does not keep the others from being tried.
 func (m *Manager) apply(actions []Action, shown Snapshot) bool {

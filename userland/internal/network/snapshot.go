@@ -4,6 +4,7 @@ package network
 
 import (
 	"errors"
+	"io/fs"
 	"net"
 	"net/netip"
 	"path"
@@ -100,17 +101,12 @@ func known(n int) uint32 { return uint32(max(n, 0)) }
 func (k *Kernel) hardware(spec *network.LinkStatusSpec, name string) {
 	dir := path.Join("class/net", name)
 	read := func(file string) string { return sysfs.ReadText(k.sys, path.Join(dir, file)) }
-	for line := range strings.SplitSeq(read("device/uevent"), "\n") {
-		key, value, _ := strings.Cut(line, "=")
-		switch key {
-		case "DRIVER":
-			spec.Driver = value
-		case "PCI_ID":
-			spec.PCIID = value
-		case "PCI_SLOT_NAME":
-			spec.BusPath = value
-		}
+	device := uevent(k.sys, path.Join(dir, "device"))
+	spec.Driver = device["DRIVER"]
+	if _, found := device["PCI_ID"]; !found { // a virtio device sits on a PCI function, as a USB one does
+		device = uevent(k.sys, ifname.PCI(k.sys, name))
 	}
+	spec.PCIID, spec.BusPath = device["PCI_ID"], device["PCI_SLOT_NAME"]
 	spec.VendorID, spec.ProductID = read("device/vendor"), read("device/device")
 	if mbit, err := strconv.Atoi(read("speed")); err == nil && mbit > 0 {
 		spec.SpeedMegabits = mbit
@@ -124,6 +120,16 @@ func (k *Kernel) hardware(spec *network.LinkStatusSpec, name string) {
 	if broadcast, err := net.ParseMAC(read("broadcast")); err == nil {
 		spec.BroadcastAddr = nethelpers.HardwareAddr(broadcast)
 	}
+}
+
+// uevent reads what the kernel says of a device.
+func uevent(sys fs.FS, device string) map[string]string {
+	found := map[string]string{}
+	for line := range strings.SplitSeq(sysfs.ReadText(sys, path.Join(device, "uevent")), "\n") {
+		key, value, _ := strings.Cut(line, "=")
+		found[key] = value
+	}
+	return found
 }
 
 func addressOf(a netlink.Addr, names map[int]string) (network.AddressStatusSpec, bool) {

@@ -215,6 +215,32 @@ func TestSources(t *testing.T) {
 	}
 }
 
+func TestDescribeTellsAllButTheConfiguration(t *testing.T) {
+	medium := map[string]fstest.MapFS{"cidata": files("meta-data", "hostname: a\n", "user-data", config, "network-config", networkV1)}
+	tests := []struct {
+		platform string
+		volumes  map[string]fstest.MapFS
+		want     string
+	}{
+		{"nocloud", medium, "host a, network true, configuration false"},
+		{"nocloud", nil, ""},
+		{"nocloud", map[string]fstest.MapFS{"cidata": files("meta-data", "a: [")}, "error"},
+		{"metal", medium, ""},
+	}
+	for _, tc := range tests {
+		got := ""
+		err := Describe(context.Background(), tc.platform, Options{OpenVolume: media(t, tc.volumes)}, func(m Metadata) {
+			got = fmt.Sprintf("host %s, network %v, configuration %v", m.Hostname, m.Network != nil, m.Config != nil)
+		})
+		if err != nil {
+			got = "error"
+		}
+		if got != tc.want {
+			t.Errorf("%s: got %q (%v), want %q", tc.platform, got, err, tc.want)
+		}
+	}
+}
+
 func TestMediaWithoutDrives(t *testing.T) {
 	sys := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(sys, "class/block/sr0"), 0o755); err != nil {

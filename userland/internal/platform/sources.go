@@ -5,6 +5,7 @@ package platform
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -44,6 +45,29 @@ func Sources(name string, options Options, embedded string, found func(Metadata)
 		sources = append(sources, source(name, reader, true, found))
 	}
 	return sources, nil
+}
+
+// Describe reads what a cloud says about a machine that has its configuration already, as after a reboot: names, addresses
+// and networks are kept nowhere. The configuration there is passed over. Metal has no such source: a medium that somebody
+// plugs in must not change the network of a machine at work.
+func Describe(ctx context.Context, name string, options Options, found func(Metadata)) error {
+	if name == "metal" {
+		return nil
+	}
+	reader, err := New(name, options)
+	if err != nil {
+		return err
+	}
+	metadata, err := reader.Read(ctx)
+	if errors.Is(err, ErrNone) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("metadata of %s: %w", name, err)
+	}
+	metadata.Config = nil
+	found(metadata)
+	return nil
 }
 
 // urlPatience ends the wait for a host that never answers: other sources come after it.
