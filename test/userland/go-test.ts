@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tests our Go code with the toolbox's own Go, offline, from the locked module caches.
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { existingFiles } from "../../builder/host/existing-files.ts";
-import { runInSandbox } from "../../builder/host/sandbox.ts";
-import { readSettings } from "../../builder/host/settings.ts";
-import { openStore } from "../../builder/host/store.ts";
-import { USERLAND_DIR, fetchGoModules, readModuleSources } from "../../builder/release/go-modules.ts";
-import { GO_BUILD_CACHE, GO_ENV, GO_MODULE_CACHE, GO_PROGRAM } from "../../builder/release/go-toolchain.ts";
-import { openBox } from "../foreign/judge.ts";
-
-const NETWORK_FILES = ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl/certs/ca-certificates.crt"];
+import { USERLAND_DIR } from "../../builder/release/go-modules.ts";
+import { openGo, runGo } from "./go-box.ts";
 
 /** Modules with code of ours, and the packages to test. */
 const MODULES: Readonly<Record<string, readonly string[]>> = {
@@ -32,23 +24,9 @@ export async function testGoUserland(): Promise<Count> {
 }
 
 async function testModule(folder: string, packages: readonly string[]): Promise<Count> {
-  const settings = readSettings();
-  const store = await openStore(settings.storeDir);
-  const toolbox = await openBox("compile");
-  const context = { store, signal: undefined, onAction: () => () => undefined };
-  const network = { env: settings.goNetwork, files: await existingFiles(NETWORK_FILES) };
-  const dir = join(USERLAND_DIR, folder);
-  const modules = await fetchGoModules(context, toolbox, await readModuleSources(store, dir), network);
-  const cache = join(store.dir, "cache", "gotest");
-  await mkdir(cache, { recursive: true });
-  const run = async (...args: readonly string[]): Promise<{ exitCode: number; text: string }> => {
-    const binds = [
-      { host: dir, inside: "/build", writable: false },
-      { host: modules, inside: GO_MODULE_CACHE, writable: false },
-      { host: cache, inside: GO_BUILD_CACHE, writable: true },
-    ];
-    const argv = [GO_PROGRAM, ...args, ...packages];
-    const result = await runInSandbox(toolbox.root, { argv, env: { ...GO_ENV, GOPROXY: "off" }, binds, cwd: "/build" });
+  const box = await openGo(join(USERLAND_DIR, folder));
+  const run = async (verb: string): Promise<{ exitCode: number; text: string }> => {
+    const result = await runGo(box, [verb, ...packages]);
     const text = `${result.stdout}\n${result.stderr}`.trim();
     console.log(text);
     return { exitCode: result.exitCode, text };
