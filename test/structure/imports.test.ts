@@ -17,7 +17,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   encode: ["layout/"],
   artifacts: ["encode/", "plan/", "layout/", "profile/"],
   compare: ["layout/"],
-  registry: ["layout/", "evidence/json.ts", "host/read-bounded.ts"],
+  registry: ["layout/", "evidence/json.ts", "host/patience.ts", "host/read-bounded.ts"],
   scan: ["layout/", "evidence/json.ts", "release/debian-version.ts"],
   host: ["encode/", "layout/"],
   evidence: ["encode/", "plan/", "layout/", "profile/"],
