@@ -6,8 +6,8 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FactoryError, FactoryErrors } from "../errors.ts";
 import { EVIDENCE_MAX_BYTES, invalidEvidence, parseJson } from "../evidence/json.ts";
+import { streamArtifact } from "../host/evidence-files.ts";
 import { readBounded } from "../host/read-bounded.ts";
-import { hashFile } from "../host/store.ts";
 import { readScanSubjects } from "../scan/bom-components.ts";
 import type { Finding } from "../scan/match.ts";
 import { createMatcher, isAtLeast, isSuppressed } from "../scan/match.ts";
@@ -96,9 +96,7 @@ async function findSbom(target: string): Promise<{ sbom: string; artifact: strin
 
 /** The SBOM of another artifact would say nothing about this one. */
 async function checkArtifact(artifact: string, sbom: string, expected: string | undefined): Promise<string> {
-  const digest = await hashFile(artifact).catch((cause: unknown) => {
-    throw unusable(artifact, "artifact", (cause as NodeJS.ErrnoException).code ?? "unreadable", "a file to read");
-  });
+  const { digest } = await streamArtifact(artifact, false);
   if (expected === undefined || expected === digest) return digest;
   throw invalidEvidence(sbom, "metadata.component.hashes", expected, `${digest}, that of ${basename(artifact)}`);
 }

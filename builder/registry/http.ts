@@ -49,15 +49,22 @@ export function openHttp({ signal, pausesMs = [500, 2000], idleMs = 60_000 }: Ht
 }
 
 /** Collects an answer of at most `maxBytes`. Throws REGISTRY_INVALID for a longer one. */
-export async function readAnswer({ body, url }: HttpAnswer, maxBytes: number, what: string): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
+export async function readAnswer(answer: HttpAnswer, maxBytes: number, what: string): Promise<Buffer> {
+  return Buffer.concat(await Array.fromAsync(boundedBody(answer, maxBytes, what)));
+}
+
+/** The same as a stream. */
+export async function* boundedBody(
+  { body, url }: HttpAnswer,
+  maxBytes: number,
+  what: string,
+): AsyncGenerator<Uint8Array> {
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
     if (size > maxBytes) throw invalidAnswer(url, what, "a longer answer", `at most ${maxBytes} bytes`);
-    chunks.push(chunk);
+    yield chunk;
   }
-  return Buffer.concat(chunks);
 }
 
 /** True for the names of this very machine. */
