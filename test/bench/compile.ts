@@ -3,12 +3,13 @@
 // from the warm one), next to the bare tool doing the same work in the same toolbox.
 // Run: node builder/launch.mjs --exec test/bench/compile.ts
 import { spawn } from "node:child_process";
-import { cpSync, linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { adoptBlob } from "../../builder/host/adopt-blob.ts";
 import { runInSandbox } from "../../builder/host/sandbox.ts";
 import { readSettings } from "../../builder/host/settings.ts";
-import { blobPath, openStore } from "../../builder/host/store.ts";
+import { openStore } from "../../builder/host/store.ts";
 import { packagesOf, readLock } from "../../builder/release/lock.ts";
 import { USERLAND_DIR } from "../../builder/release/go-modules.ts";
 import { GO_BUILD_CACHE, GO_ENV, GO_MODULE_CACHE, GO_PROGRAM } from "../../builder/release/go-toolchain.ts";
@@ -29,10 +30,8 @@ const lock = readLock();
 const coldDir = mkdtempSync(join(warm.dir, "tmp", `${process.pid}-bench-`));
 try {
   const cold = await openStore(coldDir);
-  for (const { sha256 } of [...packagesOf(lock, "compile"), ...packagesOf(lock, "parts")]) {
-    mkdirSync(join(blobPath(cold, sha256), ".."), { recursive: true });
-    linkSync(blobPath(warm, sha256), blobPath(cold, sha256));
-  }
+  for (const { sha256 } of ["compile", "parts"].flatMap((g) => packagesOf(lock, g)))
+    await adoptBlob(cold, warm, sha256);
   const modules = readdirSync(join(warm.dir, "cache")).filter((name) => name.startsWith("gomod-"));
   for (const name of modules) cpSync(join(warm.dir, "cache", name), join(coldDir, "cache", name), { recursive: true });
 
