@@ -17,7 +17,7 @@ import { parseOpenVex } from "../scan/openvex.ts";
 import { renderCyclonedxVulnerabilities } from "../scan/report-cyclonedx.ts";
 import { renderSarif } from "../scan/report-sarif.ts";
 import { renderScanTable } from "../scan/report-table.ts";
-import type { ScanResult } from "../scan/scan-result.ts";
+import type { FAIL_ON, SCAN_FORMATS, ScanResult } from "../scan/scan-result.ts";
 import type { SEVERITIES } from "../scan/severity.ts";
 import type { CommandContext, CommandResult } from "./context.ts";
 import { asStep } from "./context.ts";
@@ -25,9 +25,6 @@ import { readOsvDatabase } from "./scan-database.ts";
 
 const VEX_DIR = fileURLToPath(new URL("../../sbom/vex", import.meta.url));
 const VEX_MAX_BYTES = 16 << 20;
-
-export const SCAN_FORMATS = ["table", "json", "sarif", "cyclonedx"] as const;
-export const FAIL_ON = ["never", "any", "low", "medium", "high", "critical"] as const;
 
 export interface ScanOptions {
   /** An artifact with its SBOM beside it, or an SBOM. */

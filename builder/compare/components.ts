@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The components of a CycloneDX SBOM as a table from package to version, for comparison. Spec: CycloneDX 1.6,
 // "components". Left out: components nested in components of components beyond 16 levels; the SBOM is not validated.
+import type { JsonObject } from "../evidence/json.ts";
+import { isObject } from "../evidence/json.ts";
 
 const MAX_LEVELS = 16;
 
@@ -9,8 +11,8 @@ export function componentTable(bom: unknown): ReadonlyMap<string, string> {
   const table = new Map<string, string>();
   const visit = (value: unknown, level: number): void => {
     if (!Array.isArray(value) || level > MAX_LEVELS) return;
-    for (const component of value) {
-      if (!isRecord(component)) continue;
+    for (const component of value as unknown[]) {
+      if (!isObject(component)) continue;
       const name = packageName(component);
       const version = text(component["version"]) ?? firstHash(component["hashes"]) ?? "(no version)";
       const known = table.get(name);
@@ -19,11 +21,11 @@ export function componentTable(bom: unknown): ReadonlyMap<string, string> {
       visit(component["components"], level + 1);
     }
   };
-  if (isRecord(bom)) visit(bom["components"], 0);
+  if (isObject(bom)) visit(bom["components"], 0);
   return table;
 }
 
-function packageName(component: Readonly<Record<string, unknown>>): string {
+function packageName(component: JsonObject): string {
   const purl = text(component["purl"]);
   if (purl !== undefined) return purl.replace(/[@?#].*$/, "");
   const group = text(component["group"]);
@@ -33,12 +35,8 @@ function packageName(component: Readonly<Record<string, unknown>>): string {
 
 function firstHash(hashes: unknown): string | undefined {
   const first: unknown = Array.isArray(hashes) ? hashes[0] : undefined;
-  if (!isRecord(first)) return undefined;
+  if (!isObject(first)) return undefined;
   return `${text(first["alg"]) ?? "hash"}:${text(first["content"]) ?? ""}`;
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function text(value: unknown): string | undefined {
