@@ -81,7 +81,7 @@ async function* complete({ body, headers }: Response, timer: NodeJS.Timeout): As
   if (body === null) return;
   const announced = Number(headers.get("content-length") ?? Number.NaN);
   let size = 0;
-  for await (const chunk of watched(body as unknown as AsyncIterable<Uint8Array>, timer)) {
+  for await (const chunk of watched(body, timer)) {
     size += chunk.length;
     yield chunk;
   }
