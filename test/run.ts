@@ -2,14 +2,11 @@
 // `npm test`: everything. Checks and unit tests, the Go userland's tests, its API under the stock client, both releases and
 // images built anew where the store does not hold them (our own kernel takes half an hour), foreign judges on every
 // format, boots, and two builds that must agree.
-import { goTests, product, runStages, tests, tool, unitTests } from "./stages.ts";
+import { goTests, product, quickStages, runCheck, tests } from "./stages.ts";
 
-process.exitCode = await runStages([
-  tool("format", ["prettier", "--check", "--log-level", "warn", "."]),
-  tool("lint", ["oxlint", "--type-aware", "--deny-warnings"]),
-  tool("types", ["tsc", "--noEmit"]),
-  tool("dead code", ["knip", "--no-progress"]),
-  unitTests(),
+const ABOUT = "Every check, in order. A stage may need what an earlier one has put into the store.";
+const STAGES = [
+  ...quickStages(),
   goTests(),
   tests("machine API", "test/os", 1),
   tests("kernel configuration", "test/kernel/configure.test.ts", 1),
@@ -20,4 +17,6 @@ process.exitCode = await runStages([
   tests("foreign judges", "test/foreign", 2),
   tests("boots", "test/boot", 1),
   tests("reproducibility", "test/reproduce", 1),
-]);
+];
+
+process.exitCode = await runCheck(ABOUT, STAGES, process.argv.slice(2));

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs the stages of a check one after another, all of them even when one fails, and closes with a line that counts:
-// `<n> passed, <n> failed`. A stage without tests counts as one.
+// `<n> passed, <n> failed`. A stage without tests counts as one. Arguments name the stages to run; none: all of them.
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { ROOT } from "./structure/tracked-files.ts";
 import { testGoUserland } from "./userland/go-test.ts";
 
@@ -12,7 +13,7 @@ interface Count {
   readonly failed: number;
 }
 
-interface Stage {
+export interface Stage {
   readonly name: string;
   readonly run: () => Promise<Count>;
 }
@@ -27,8 +28,53 @@ const UNIT_FOLDERS = readdirSync(join(ROOT, "test"), { withFileTypes: true })
   )
   .map((e) => `test/${e.name}`);
 
-/** Runs every stage. Returns the exit code: 0 when nothing failed. */
-export async function runStages(stages: readonly Stage[]): Promise<number> {
+/** Does what `args` ask for. Returns the exit code: 0 when nothing failed, 2 for arguments that nobody knows. */
+export async function runCheck(about: string, stages: readonly Stage[], args: readonly string[]): Promise<number> {
+  const asked = parseRequest(stages, args);
+  switch (asked.kind) {
+    case "help":
+      console.log(helpText(about, stages));
+      return 0;
+    case "unknown":
+      console.error(`${asked.found}\n  expected --help, or stages: ${stages.map(argumentOf).join(", ")}`);
+      return 2;
+    case "run":
+      return runStages(asked.stages);
+    default:
+      return asked satisfies never;
+  }
+}
+
+type Request =
+  | { readonly kind: "help" }
+  | { readonly kind: "run"; readonly stages: readonly Stage[] }
+  | { readonly kind: "unknown"; readonly found: string };
+
+/** Stages run in their own order, whatever the order of the arguments. */
+export function parseRequest(stages: readonly Stage[], args: readonly string[]): Request {
+  try {
+    const options = { help: { type: "boolean", short: "h" } } as const;
+    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+    if (values.help === true) return { kind: "help" };
+    const unknown = positionals.find((name) => !stages.some((stage) => argumentOf(stage) === name));
+    if (unknown !== undefined) return { kind: "unknown", found: `found ${JSON.stringify(unknown)}, which is no stage` };
+    const isAsked = (stage: Stage): boolean => positionals.length === 0 || positionals.includes(argumentOf(stage));
+    return { kind: "run", stages: stages.filter(isAsked) };
+  } catch (error) {
+    return { kind: "unknown", found: (error as Error).message };
+  }
+}
+
+/** A stage's name as one word: `machine-api`. */
+function argumentOf({ name }: Stage): string {
+  return name.replaceAll(" ", "-");
+}
+
+function helpText(about: string, stages: readonly Stage[]): string {
+  return `${about}\n\nArguments: stages, to run only those; --help\n${stages.map((s) => `  ${argumentOf(s)}\n`).join("")}`;
+}
+
+async function runStages(stages: readonly Stage[]): Promise<number> {
   let [passed, failed] = [0, 0];
   const summary: string[] = [];
   for (const stage of stages) {
@@ -47,8 +93,23 @@ export async function runStages(stages: readonly Stage[]): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
+/** What needs neither network nor virtual machine, and takes a minute or two. */
+export function quickStages(): readonly Stage[] {
+  return [
+    tool("format", ["prettier", "--check", "--log-level", "warn", "."]),
+    tool("lint", ["oxlint", "--type-aware", "--deny-warnings"]),
+    tool("types", ["tsc", "--noEmit"]),
+    tool("dead code", ["knip", "--no-progress"]),
+    nodeTests(
+      "unit tests",
+      UNIT_FOLDERS.map((f) => `${f}/**/*.test.ts`),
+      2,
+    ),
+  ];
+}
+
 /** A tool of node_modules. */
-export function tool(name: string, argv: readonly string[]): Stage {
+function tool(name: string, argv: readonly string[]): Stage {
   const [program, ...args] = argv;
   return single(name, join(ROOT, "node_modules", ".bin", program ?? ""), args);
 }
@@ -56,15 +117,6 @@ export function tool(name: string, argv: readonly string[]): Stage {
 /** A command of the product itself. */
 export function product(name: string, args: readonly string[]): Stage {
   return single(name, process.execPath, [join(ROOT, "builder", "main.ts"), ...args]);
-}
-
-/** Every unit test: no network, no virtual machine. */
-export function unitTests(): Stage {
-  return nodeTests(
-    "unit tests",
-    UNIT_FOLDERS.map((f) => `${f}/**/*.test.ts`),
-    2,
-  );
 }
 
 /** The tests of one folder, or of one file. */

@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import type { CommandContext, CommandResult } from "./context.ts";
 import { addSigningOptions, signingOptions } from "./evidence-program.ts";
 import { FactoryError } from "../errors.ts";
+import { FAIL_ON, SCAN_FORMATS } from "../scan/scan-result.ts";
 
 type Values = Readonly<Record<string, unknown>>;
 type Finish = (result: CommandResult) => Promise<void>;
@@ -27,14 +28,12 @@ export function addScan(program: Command, context: CommandContext, finish: Finis
   command.description("list known vulnerabilities, from an OSV database, offline");
   command.requiredOption("--db <path>", "OSV database: a directory, a ZIP archive (all.zip) or a JSON file");
   command.option("--vex <file...>", "OpenVEX statements besides those in sbom/vex");
-  const formats = ["table", "json", "sarif", "cyclonedx"];
-  command.addOption(new Option("--format <format>", "what to print").choices(formats).default("table"));
-  const levels = ["never", "any", "low", "medium", "high", "critical"];
+  command.addOption(new Option("--format <format>", "what to print").choices(SCAN_FORMATS).default("table"));
   const failOn = new Option(
     "--fail-on <severity>",
     "exit with 1 for open findings at least so bad, or of unknown severity",
   );
-  command.addOption(failOn.choices(levels).default("any"));
+  command.addOption(failOn.choices(FAIL_ON).default("any"));
   command.addHelpText("after", "\nExample:\n  dodeka scan out/metal-amd64.iso --db osv/all.zip --fail-on high");
   command.action((target: string, values: Values) =>
     finish(
@@ -43,8 +42,8 @@ export function addScan(program: Command, context: CommandContext, finish: Finis
           target,
           database: String(values["db"]),
           vex: (values["vex"] as string[] | undefined) ?? [],
-          format: values["format"] as (typeof m.SCAN_FORMATS)[number],
-          failOn: values["failOn"] as (typeof m.FAIL_ON)[number],
+          format: values["format"] as (typeof SCAN_FORMATS)[number],
+          failOn: values["failOn"] as (typeof FAIL_ON)[number],
         }),
       ),
     ),

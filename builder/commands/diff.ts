@@ -6,6 +6,7 @@ import { compareArguments, compareInventories, compareTables } from "../compare/
 import { renderChanges } from "../compare/change-text.ts";
 import { componentTable } from "../compare/components.ts";
 import { explainDifference } from "../compare/explain-difference.ts";
+import type { Inventory } from "../compare/inventory.ts";
 import { takeInventory } from "../compare/inventory.ts";
 import { jsonTable, kernelConfigTable } from "../compare/json-table.ts";
 import { FactoryError } from "../errors.ts";
@@ -13,10 +14,9 @@ import { EVIDENCE_MAX_BYTES, isObject, memberAt, parseJson } from "../evidence/j
 import { readBounded, readIfPresent } from "../host/read-bounded.ts";
 import { withReadableFile } from "../host/readable-file.ts";
 import type { Store } from "../host/store.ts";
-import { readBlob, readWholeBlob } from "../host/store.ts";
+import { blobPath, readWholeBlob } from "../host/store.ts";
 import type { BlobRef } from "../layout/digest.ts";
 import { isSha256 } from "../layout/digest.ts";
-import type { ReadableImage } from "../layout/read-at.ts";
 import type { Release } from "../release/manifest.ts";
 import type { CommandContext, CommandResult } from "./context.ts";
 import { contextStore } from "./context.ts";
@@ -115,10 +115,7 @@ async function compareReleases(store: Store, a: Release, b: Release): Promise<re
   const changed = (["root", "initramfs"] as const).filter((name) => a.parts[name].digest !== b.parts[name].digest);
   const contents: Change[] = [];
   for (const name of changed) {
-    const [x, y] = [
-      await takeInventory(blobImage(store, name, a.parts[name])),
-      await takeInventory(blobImage(store, name, b.parts[name])),
-    ];
+    const [x, y] = [await inventoryOf(store, a.parts[name]), await inventoryOf(store, b.parts[name])];
     contents.push(...compareInventories(x, y).map((change) => ({ ...change, name: `${name}: ${change.name}` })));
   }
   return [
@@ -129,13 +126,8 @@ async function compareReleases(store: Store, a: Release, b: Release): Promise<re
   ];
 }
 
-function blobImage(store: Store, name: string, { digest, size }: BlobRef): ReadableImage {
-  const read = async (offset: number, length: number): Promise<Uint8Array> => {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of readBlob(store, digest, offset, length)) chunks.push(chunk);
-    return Buffer.concat(chunks);
-  };
-  return { name, length: size, read };
+function inventoryOf(store: Store, { digest }: BlobRef): Promise<Inventory> {
+  return withReadableFile(blobPath(store, digest), takeInventory);
 }
 
 async function readPlan(file: string): Promise<unknown> {

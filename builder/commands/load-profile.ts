@@ -52,17 +52,27 @@ async function findProfile(nameOrPath: string): Promise<string> {
 }
 
 /** Puts the profile's machine configuration into the store; null when it has none. The file must lie below the profile's folder. */
-export async function loadMachineConfig(store: Store, { profile, file }: LoadedProfile): Promise<BlobRef | null> {
-  const config = profile.machineConfig;
-  switch (config.kind) {
+export function loadMachineConfig(store: Store, { profile, file }: LoadedProfile): Promise<BlobRef | null> {
+  return machineConfigBlob(store, profile, async (path) =>
+    putBytes(store, await readBelow(dirname(resolve(file)), path, file)),
+  );
+}
+
+/** The same, with another way to a configuration that the profile names by path. */
+export async function machineConfigBlob(
+  store: Store,
+  { machineConfig }: Profile,
+  blobOf: (path: string) => Promise<BlobRef>,
+): Promise<BlobRef | null> {
+  switch (machineConfig.kind) {
     case "none":
       return null;
     case "inline":
-      return putBytes(store, config.text);
+      return putBytes(store, machineConfig.text);
     case "file":
-      return putBytes(store, await readBelow(dirname(resolve(file)), config.path, file));
+      return blobOf(machineConfig.path);
     default:
-      return config satisfies never;
+      return machineConfig satisfies never;
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // dodeka release: compile the parts of one OS version, and show them.
-import { existingFiles } from "../host/existing-files.ts";
+import { findGoNetwork } from "../host/go-network.ts";
 import type { Store } from "../host/store.ts";
 import { builderDigest } from "../release/builder-digest.ts";
 import { compileRelease } from "../release/compile.ts";
@@ -13,9 +13,6 @@ import { prepareKernel } from "./kernel-choice.ts";
 import { describeKernel } from "./describe-kernel.ts";
 import type { LoadedRelease } from "./load-release.ts";
 import { findRelease, findReleaseWith, loadRelease, saveRelease } from "./load-release.ts";
-
-/** What name resolution and TLS need inside a toolbox when it may use the network. */
-const NETWORK_FILES = ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl/certs/ca-certificates.crt"];
 
 export interface ReleaseBuildOptions {
   readonly kernel: KernelBuildOptions;
@@ -36,10 +33,7 @@ export async function runReleaseBuild(context: CommandContext, options: ReleaseB
   await fetchGroups(context, store, lock, ["compile", "parts"]);
   const toolbox = await prepareToolbox(context, store, lock, "compile");
   const kernel = await prepareKernel(context, store, lock, options.kernel);
-  const network = {
-    env: { ...context.settings.goNetwork, SSL_CERT_FILE: "/etc/ssl/certs/ca-certificates.crt" },
-    files: await existingFiles(NETWORK_FILES),
-  };
+  const network = await findGoNetwork(context.settings);
   const builder = await builderDigest();
   const inputs = { version: context.version, lock, kernel, toolbox, network, builder };
   const release = await compileRelease(actionContext(context, store), inputs);

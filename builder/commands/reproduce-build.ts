@@ -9,7 +9,7 @@ import type { Provenance } from "../evidence/read-provenance.ts";
 import { adoptBlob } from "../host/adopt-blob.ts";
 import { writeImageFile } from "../host/image-file.ts";
 import type { Store } from "../host/store.ts";
-import { blobPath, openStore, putBytes } from "../host/store.ts";
+import { blobPath, openStore } from "../host/store.ts";
 import type { BlobRef, Sha256 } from "../layout/digest.ts";
 import { canonicalJson } from "../plan/canonical-json.ts";
 import { planCore } from "../plan/core.ts";
@@ -22,6 +22,7 @@ import { packagesOf, readLock } from "../release/lock.ts";
 import type { KernelFlavour } from "../release/manifest.ts";
 import type { CommandContext } from "./context.ts";
 import { asStep } from "./context.ts";
+import { machineConfigBlob } from "./load-profile.ts";
 import type { LoadedRelease } from "./load-release.ts";
 import { blobSource, loadRelease, loadSmallParts } from "./load-release.ts";
 import { runReleaseBuild } from "./release.ts";
@@ -101,27 +102,18 @@ function kernelFlavour(plan: unknown): KernelFlavour {
 }
 
 /** From the profile's text, or by digest from the user's store: a provenance holds no file. */
-async function findMachineConfig(
+function findMachineConfig(
   store: Store,
   home: Store,
   profile: Profile,
   expected: Sha256 | null,
 ): Promise<BlobRef | null> {
-  const config = profile.machineConfig;
-  switch (config.kind) {
-    case "none":
-      return null;
-    case "inline":
-      return putBytes(store, config.text);
-    case "file": {
-      const isThere = expected !== null && (store.dir === home.dir || (await adoptBlob(store, home, expected)));
-      const found = isThere ? await stat(blobPath(store, expected)).catch(() => undefined) : undefined;
-      if (expected === null || found === undefined) throw noMachineConfig(config.path, expected);
-      return { digest: expected, size: found.size };
-    }
-    default:
-      return config satisfies never;
-  }
+  return machineConfigBlob(store, profile, async (path) => {
+    const isThere = expected !== null && (store.dir === home.dir || (await adoptBlob(store, home, expected)));
+    const found = isThere ? await stat(blobPath(store, expected)).catch(() => undefined) : undefined;
+    if (expected === null || found === undefined) throw noMachineConfig(path, expected);
+    return { digest: expected, size: found.size };
+  });
 }
 
 function noMachineConfig(found: string, expected: Sha256 | null): FactoryError {

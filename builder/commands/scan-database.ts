@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads an OSV database entry by entry: a directory of JSON files (folders within it too), a ZIP archive as osv.dev
 // offers them (all.zip), or a JSON file with one entry or a list of them.
-import { opendir, readFile, stat } from "node:fs/promises";
+import { opendir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { FactoryError } from "../errors.ts";
-import { parseJson } from "../evidence/json.ts";
+import { EVIDENCE_MAX_BYTES, parseJson } from "../evidence/json.ts";
+import { readBounded } from "../host/read-bounded.ts";
 import { withReadableFile } from "../host/readable-file.ts";
 import { OSV_MAX_BYTES, parseOsv } from "../scan/osv.ts";
 import type { OsvEntry } from "../scan/osv.ts";
@@ -12,18 +13,15 @@ import { readZip } from "../scan/zip-read.ts";
 
 const MAX_FILES = 2_000_000;
 const MAX_LEVELS = 8;
-const MAX_LIST_BYTES = 64 << 20;
 
 type Use = (entry: OsvEntry) => void;
 
 /** Calls `use` for every entry, in no particular order. Throws EVIDENCE_INVALID, FORMAT_INVALID, USAGE. */
 export async function readOsvDatabase(database: string, use: Use): Promise<void> {
   const found = await stat(database).catch(() => undefined);
-  if (found === undefined) throw unusable(database, "nothing", "a directory, a ZIP archive or a JSON file");
-  if (found.isDirectory()) return readFolder(database, use);
+  if (found?.isDirectory() === true) return readFolder(database, use);
   if (database.endsWith(".zip")) return readArchive(database, use);
-  if (found.size > MAX_LIST_BYTES) throw unusable(database, `${found.size} bytes`, `at most ${MAX_LIST_BYTES} bytes`);
-  const value = parseJson(await readFile(database), database);
+  const value = parseJson(await readBounded(database, EVIDENCE_MAX_BYTES), database);
   for (const entry of Array.isArray(value) ? (value as unknown[]) : [value]) use(parseOsv(entry, database));
 }
 
@@ -35,11 +33,11 @@ async function readFolder(root: string, use: Use): Promise<void> {
     for await (const entry of await opendir(next.dir)) {
       const path = join(next.dir, entry.name);
       if (entry.isDirectory()) pending.push({ dir: path, level: next.level + 1 });
+      else if (!entry.isFile())
+        throw unusable(path, "a link or a device", "files and folders: all of it is to be read");
       if (!entry.isFile() || !entry.name.endsWith(".json")) continue;
       if (++files > MAX_FILES) throw unusable(root, `${files} files`, `at most ${MAX_FILES}`);
-      const { size } = await stat(path);
-      if (size > OSV_MAX_BYTES) throw unusable(path, `${size} bytes`, `at most ${OSV_MAX_BYTES} bytes`);
-      use(parseOsv(parseJson(await readFile(path), path), path));
+      use(parseOsv(parseJson(await readBounded(path, OSV_MAX_BYTES), path), path));
     }
   }
 }

@@ -6,8 +6,8 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FactoryError, FactoryErrors } from "../errors.ts";
 import { EVIDENCE_MAX_BYTES, invalidEvidence, parseJson } from "../evidence/json.ts";
+import { streamArtifact } from "../host/evidence-files.ts";
 import { readBounded } from "../host/read-bounded.ts";
-import { hashFile } from "../host/store.ts";
 import { readScanSubjects } from "../scan/bom-components.ts";
 import type { Finding } from "../scan/match.ts";
 import { createMatcher, isAtLeast, isSuppressed } from "../scan/match.ts";
@@ -17,7 +17,7 @@ import { parseOpenVex } from "../scan/openvex.ts";
 import { renderCyclonedxVulnerabilities } from "../scan/report-cyclonedx.ts";
 import { renderSarif } from "../scan/report-sarif.ts";
 import { renderScanTable } from "../scan/report-table.ts";
-import type { ScanResult } from "../scan/scan-result.ts";
+import type { FAIL_ON, SCAN_FORMATS, ScanResult } from "../scan/scan-result.ts";
 import type { SEVERITIES } from "../scan/severity.ts";
 import type { CommandContext, CommandResult } from "./context.ts";
 import { asStep } from "./context.ts";
@@ -25,9 +25,6 @@ import { readOsvDatabase } from "./scan-database.ts";
 
 const VEX_DIR = fileURLToPath(new URL("../../sbom/vex", import.meta.url));
 const VEX_MAX_BYTES = 16 << 20;
-
-export const SCAN_FORMATS = ["table", "json", "sarif", "cyclonedx"] as const;
-export const FAIL_ON = ["never", "any", "low", "medium", "high", "critical"] as const;
 
 export interface ScanOptions {
   /** An artifact with its SBOM beside it, or an SBOM. */
@@ -96,9 +93,7 @@ async function findSbom(target: string): Promise<{ sbom: string; artifact: strin
 
 /** The SBOM of another artifact would say nothing about this one. */
 async function checkArtifact(artifact: string, sbom: string, expected: string | undefined): Promise<string> {
-  const digest = await hashFile(artifact).catch((cause: unknown) => {
-    throw unusable(artifact, "artifact", (cause as NodeJS.ErrnoException).code ?? "unreadable", "a file to read");
-  });
+  const { digest } = await streamArtifact(artifact, false);
   if (expected === undefined || expected === digest) return digest;
   throw invalidEvidence(sbom, "metadata.component.hashes", expected, `${digest}, that of ${basename(artifact)}`);
 }

@@ -2,7 +2,8 @@
 // Keyless signing: a key that lives as long as this process, a certificate from Fulcio that binds it to an identity, and
 // witnesses (a Rekor log, a timestamp authority) for the time of signing. One certificate serves a whole build.
 // Spec: sigstore/architecture-docs client-spec.md. Rekor's v1 API, since cosign 2.5 refuses entries of v2.
-import { createPrivateKey, generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync } from "node:crypto";
+import { pem } from "@sigstore/core";
 import { FulcioSigner, RekorWitness, TSAWitness } from "@sigstore/sign";
 import type { Witness } from "@sigstore/sign";
 import { FactoryError } from "../errors.ts";
@@ -10,6 +11,7 @@ import type { Signer } from "../evidence/signer.ts";
 import type { KeySource } from "../evidence/key-source.ts";
 import { privateKeySource } from "../evidence/pem-key.ts";
 import { sha256 } from "../layout/digest.ts";
+import { checkedUrl } from "../registry/http.ts";
 
 export interface KeylessOptions {
   /** An OpenID Connect token whose audience is sigstore. */
@@ -24,7 +26,10 @@ export interface KeylessOptions {
 const TIMEOUT_MS = 30_000;
 const RETRIES = 2;
 
-/** Throws USAGE when neither witness is given, KEY_INVALID for what is no token, NETWORK when a service does not answer or refuses. */
+/**
+ * Throws USAGE when neither witness is given, and for addresses that others could listen at; KEY_INVALID for what is no
+ * token; NETWORK when a service does not answer or refuses.
+ */
 export async function keylessSigner(options: KeylessOptions): Promise<Signer> {
   const { rekorUrl, timestampUrl } = options;
   const network = { retry: RETRIES, timeout: TIMEOUT_MS };
@@ -34,20 +39,21 @@ export async function keylessSigner(options: KeylessOptions): Promise<Signer> {
   ];
   if (witnesses.length === 0) throw noWitness();
   if (!isToken(options.token)) throw noToken();
+  // Whoever sees the token on its way can sign in our name.
+  for (const url of [options.fulcioUrl, rekorUrl, timestampUrl]) if (url !== undefined) checkedUrl(url);
   const key = ephemeralKey();
   const certificate = await certify(key, options).catch((error: unknown) => {
     throw unanswered(options.fulcioUrl, error);
   });
-  return { key, certificate: derOf(certificate), witness: (content) => witnessAll(witnesses, content, certificate) };
+  return {
+    key,
+    certificate: pem.toDER(certificate),
+    witness: (content) => witnessAll(witnesses, content, certificate),
+  };
 }
 
 function ephemeralKey(): KeySource {
-  const { privateKey } = generateKeyPairSync("ec", {
-    namedCurve: "P-256",
-    publicKeyEncoding: { type: "spki", format: "der" },
-    privateKeyEncoding: { type: "pkcs8", format: "der" },
-  });
-  return privateKeySource(createPrivateKey({ key: privateKey, format: "der", type: "pkcs8" }), "a key of this process");
+  return privateKeySource(generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey, "a key of this process");
 }
 
 /** PEM of the certificate. The library signs the token's subject with our key to show that we hold it. */
@@ -82,10 +88,6 @@ async function witnessAll(
   } catch (error) {
     throw unanswered("log or timestamp authority", error);
   }
-}
-
-function derOf(pem: string): Uint8Array {
-  return Buffer.from(pem.replaceAll(/-----[A-Z ]+-----/g, ""), "base64");
 }
 
 function noWitness(): FactoryError {

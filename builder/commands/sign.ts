@@ -9,6 +9,7 @@ import { EVIDENCE_MAX_BYTES } from "../evidence/json.ts";
 import { SIGNATURE_SUFFIX, STATEMENT_KINDS, attestationSuffix } from "../evidence/kinds.ts";
 import { readEvidenceFiles, streamArtifact } from "../host/evidence-files.ts";
 import { replaceFile } from "../host/partial-file.ts";
+import type { Sha256 } from "../layout/digest.ts";
 import type { CommandContext, CommandResult } from "./context.ts";
 import { asStep } from "./context.ts";
 import { isImage } from "./open-image.ts";
@@ -60,7 +61,7 @@ function onlyOneImage(targets: readonly string[]): FactoryError {
 
 async function readChecked(
   path: string,
-): Promise<Pick<Awaited<ReturnType<typeof streamArtifact>>, "digest"> & { documents: ReadonlyMap<string, Buffer> }> {
+): Promise<{ readonly documents: ReadonlyMap<string, Buffer>; readonly digest: Sha256 }> {
   const documents = await readEvidenceFiles(path, EVIDENCE_MAX_BYTES);
   const { size, ...artifact } = await streamArtifact(path, false);
   const demands = { signers: [], require: [], minimumCoverage: undefined };

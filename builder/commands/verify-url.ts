@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads an artifact at an address, as a stream that is hashed and kept nowhere, and the evidence files beside it.
-import { createHash, createVerify } from "node:crypto";
 import { FactoryError } from "../errors.ts";
 import type { EvidenceSet } from "../evidence/checks.ts";
 import { EVIDENCE_MAX_BYTES } from "../evidence/json.ts";
 import { EVIDENCE_SUFFIXES, SIGNATURE_SUFFIX } from "../evidence/kinds.ts";
 import { isFileName } from "../evidence/statement.ts";
-import { parseSha256 } from "../layout/digest.ts";
+import { digestStream } from "../host/evidence-files.ts";
 import type { Http } from "../registry/http.ts";
-import { checkedUrl, invalidAnswer, openHttp, readAnswer } from "../registry/http.ts";
+import { boundedBody, checkedUrl, openHttp, readAnswer } from "../registry/http.ts";
 import { expectStatus } from "../registry/registry.ts";
 import type { CommandContext } from "./context.ts";
 
@@ -29,13 +28,17 @@ export async function readUrlEvidence(
   const url = checkedUrl(target);
   const name = nameOf(url);
   const http = openHttp({ signal: context.signal });
-  const files = new Map<string, Buffer>();
-  for (const suffix of EVIDENCE_SUFFIXES) {
-    const bytes = await fetchBeside(http, url, suffix);
-    if (bytes !== undefined) files.set(suffix, bytes);
-  }
+  const found = await Promise.all(
+    EVIDENCE_SUFFIXES.map(async (suffix) => [suffix, await fetchBeside(http, url, suffix)] as const),
+  );
+  const files = new Map(found.flatMap(([suffix, bytes]) => (bytes === undefined ? [] : [[suffix, bytes] as const])));
   const read = await streamUrl(http, url, isSigned && files.has(SIGNATURE_SUFFIX));
   return { name, files, ...read };
+}
+
+/** An address without what may give access to it, for people to read. */
+export function withoutQuery(url: string): string {
+  return url.replace(/[?#].*$/s, "");
 }
 
 function nameOf(url: URL): string {
@@ -65,15 +68,8 @@ async function fetchBeside(http: Http, url: URL, suffix: string): Promise<Buffer
 function streamUrl(http: Http, url: URL, forSignature: boolean): Promise<Pick<EvidenceSet, "size" | "artifact">> {
   return http({ method: "GET", url, what: "artifact" }, async (answer) => {
     expectStatus(answer, "artifact", 200);
-    const [hash, verify] = [createHash("sha256"), createVerify("sha256")];
-    let size = 0;
-    for await (const chunk of answer.body) {
-      size += chunk.length;
-      if (size > MAX_ARTIFACT_BYTES)
-        throw invalidAnswer(url, "artifact", "a longer answer", `at most ${MAX_ARTIFACT_BYTES} bytes`);
-      hash.update(chunk);
-      if (forSignature) verify.update(chunk);
-    }
-    return { size, artifact: { digest: parseSha256(hash.digest("hex"), url.pathname), verify } };
+    const chunks = boundedBody(answer, MAX_ARTIFACT_BYTES, "artifact");
+    const { size, ...artifact } = await digestStream(chunks, url.pathname, forSignature);
+    return { size, artifact };
   });
 }

@@ -18,7 +18,7 @@ import { asStep } from "./context.ts";
 import { isImage, openImage } from "./open-image.ts";
 import type { AllDemands, VerifyOptions } from "./verify-demands.ts";
 import { readDemands } from "./verify-demands.ts";
-import { isUrl, readUrlEvidence } from "./verify-url.ts";
+import { isUrl, readUrlEvidence, withoutQuery } from "./verify-url.ts";
 
 interface Verdict {
   readonly file: string;
@@ -34,7 +34,8 @@ export async function runVerify(context: CommandContext, options: VerifyOptions)
   const demands = await readDemands(options);
   const problems: FactoryError[] = [];
   for (const target of options.files) {
-    const verdict = await asStep(context, `verify ${basename(target)}`, () => verifyTarget(context, target, demands));
+    const shown = basename(isUrl(target) ? withoutQuery(target) : target);
+    const verdict = await asStep(context, `verify ${shown}`, () => verifyTarget(context, target, demands));
     context.print(describeVerdict(verdict), jsonVerdict(verdict));
     problems.push(...problemsOf(verdict.checks));
   }
@@ -65,11 +66,6 @@ async function verifyImage(context: CommandContext, target: string, demands: Dem
   const { digest } = manifest;
   const checks = checkImage({ name, digest }, await collectImageEvidence(source, digest), demands);
   return verdictOf({ file: target, digest, checks }, demands, "image");
-}
-
-/** It may hold what gives access. */
-function withoutQuery(url: string): string {
-  return url.replace(/[?#].*$/s, "");
 }
 
 function verdictOf(

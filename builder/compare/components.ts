@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The components of a CycloneDX SBOM as a table from package to version, for comparison. Spec: CycloneDX 1.6,
 // "components". Left out: components nested in components of components beyond 16 levels; the SBOM is not validated.
+import type { JsonObject } from "../evidence/json.ts";
+import { isObject } from "../evidence/json.ts";
 
 const MAX_LEVELS = 16;
 
@@ -9,8 +11,8 @@ export function componentTable(bom: unknown): ReadonlyMap<string, string> {
   const table = new Map<string, string>();
   const visit = (value: unknown, level: number): void => {
     if (!Array.isArray(value) || level > MAX_LEVELS) return;
-    for (const component of value) {
-      if (!isRecord(component)) continue;
+    for (const component of value as unknown[]) {
+      if (!isObject(component)) continue;
       const name = packageName(component);
       const version = text(component["version"]) ?? hashOf(component["hashes"]) ?? "(no version)";
       const known = table.get(name);
@@ -19,11 +21,11 @@ export function componentTable(bom: unknown): ReadonlyMap<string, string> {
       visit(component["components"], level + 1);
     }
   };
-  if (isRecord(bom)) visit(bom["components"], 0);
+  if (isObject(bom)) visit(bom["components"], 0);
   return table;
 }
 
-function packageName(component: Readonly<Record<string, unknown>>): string {
+function packageName(component: JsonObject): string {
   const purl = text(component["purl"]);
   if (purl !== undefined) return purl.replace(/[@?#].*$/, "");
   const group = text(component["group"]);
@@ -33,13 +35,9 @@ function packageName(component: Readonly<Record<string, unknown>>): string {
 
 /** The SHA-256 where there is one: files have a SHA-1 besides, by which two of them may be made to look alike. */
 function hashOf(hashes: unknown): string | undefined {
-  const all = Array.isArray(hashes) ? hashes.filter(isRecord) : [];
+  const all = Array.isArray(hashes) ? (hashes as unknown[]).filter(isObject) : [];
   const chosen = all.find((hash) => hash["alg"] === "SHA-256") ?? all[0];
   return chosen === undefined ? undefined : `${text(chosen["alg"]) ?? "hash"}:${text(chosen["content"]) ?? ""}`;
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function text(value: unknown): string | undefined {

@@ -3,9 +3,10 @@
 // Left out: extended attributes (their index is ignored), directory indexes.
 import { viewOf } from "../layout/bytes.ts";
 import { malformed } from "../layout/read-at.ts";
+import type { FieldTable } from "./space.ts";
 
 /** The 16 bytes that every inode begins with. */
-export const INODE_FIELDS: readonly (readonly [name: string, offset: number, length: number])[] = [
+export const INODE_FIELDS: FieldTable = [
   ["type", 0, 2],
   ["mode", 2, 2],
   ["uid", 4, 2],

@@ -4,13 +4,14 @@
 import { viewOf } from "../layout/bytes.ts";
 import { malformed, readRange } from "../layout/read-at.ts";
 import type { ReadableImage } from "../layout/read-at.ts";
+import type { FieldTable } from "./space.ts";
 
 export const SQUASHFS_MAGIC = 0x7371_7368;
 export const SUPERBLOCK_BYTES = 96;
 export const NO_TABLE: bigint = 2n ** 64n - 1n;
 
 /** Fields by name, offset and length in bytes. */
-export const SUPERBLOCK_FIELDS: readonly (readonly [name: string, offset: number, length: number])[] = [
+export const SUPERBLOCK_FIELDS: FieldTable = [
   ["magic", 0, 4],
   ["inode count", 4, 4],
   ["modification time", 8, 4],

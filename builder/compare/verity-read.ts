@@ -4,9 +4,10 @@ import { viewOf } from "../layout/bytes.ts";
 import { malformed, readRange } from "../layout/read-at.ts";
 import type { ReadableImage } from "../layout/read-at.ts";
 import { VERITY_BLOCK_BYTES } from "../layout/verity.ts";
+import type { FieldTable } from "./space.ts";
 
 /** Fields by name, offset and length in bytes. */
-export const VERITY_FIELDS: readonly (readonly [name: string, offset: number, length: number])[] = [
+export const VERITY_FIELDS: FieldTable = [
   ["signature", 0, 8],
   ["version", 8, 4],
   ["hash type", 12, 4],

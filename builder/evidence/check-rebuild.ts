@@ -5,13 +5,12 @@ import { isDeepStrictEqual } from "node:util";
 import { FactoryError } from "../errors.ts";
 import type { Sha256 } from "../layout/digest.ts";
 import { sha256 } from "../layout/digest.ts";
-import type { Bundle } from "./bundle.ts";
 import { parseBundle } from "./bundle.ts";
 import { invalidEvidence, memberAt } from "./json.ts";
 import { REBUILD_SCOPES, REBUILD_TYPE } from "./rebuild.ts";
 import { parseStatement } from "./statement.ts";
 import type { TrustedSigner } from "./verify-bundle.ts";
-import { verifyBundle } from "./verify-bundle.ts";
+import { verifyStatement } from "./verify-bundle.ts";
 
 export interface RebuildEvidence {
   readonly bytes: Uint8Array;
@@ -37,9 +36,7 @@ export function isOfStranger(bytes: Uint8Array, signers: readonly TrustedSigner[
 /** Returns what holds, as text. Throws EVIDENCE_INVALID. */
 export function checkRebuild(about: RebuildEvidence, signers: readonly TrustedSigner[]): string {
   const { bytes, file, digest, provenance } = about;
-  const bundle = parseBundle(bytes, file);
-  const signer = verifyBundle(statementOnly(bundle, file), signers, file);
-  const payload = bundle.content.$case === "dsseEnvelope" ? bundle.content.dsseEnvelope.payload : Buffer.alloc(0);
+  const { signer, payload } = verifyStatement(parseBundle(bytes, file), signers, file);
   const { predicateType, predicate, subject } = parseStatement(payload, file);
   if (predicateType !== REBUILD_TYPE) throw invalidEvidence(file, "predicateType", predicateType, REBUILD_TYPE);
   if (subject.digest !== digest)
@@ -52,9 +49,4 @@ export function checkRebuild(about: RebuildEvidence, signers: readonly TrustedSi
     throw invalidEvidence(file, "provenance", followed, `${sha256(provenance)}, that beside the artifact`);
   const what = scope === "everything" ? "compiled and assembled" : "assembled";
   return `${signer} signed that this file came out again when it was ${what} anew`;
-}
-
-function statementOnly(bundle: Bundle, file: string): Bundle {
-  if (bundle.content.$case === "dsseEnvelope") return bundle;
-  throw invalidEvidence(file, "content", "a signature without a statement", "a signed statement");
 }

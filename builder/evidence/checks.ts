@@ -18,7 +18,7 @@ import type { CheckKind, StatementKind } from "./kinds.ts";
 import { checkDocument } from "./check-document.ts";
 import { checkRebuild, isOfStranger } from "./check-rebuild.ts";
 import { expectStatement, parseStatement } from "./statement.ts";
-import { verifyBundle } from "./verify-bundle.ts";
+import { verifyBundle, verifyStatement } from "./verify-bundle.ts";
 import type { ReadArtifact, TrustedSigner } from "./verify-bundle.ts";
 
 /** An artifact, read once, and the files beside it by suffix. */
@@ -165,11 +165,8 @@ interface Attestation {
 
 function checkAttestation(about: Attestation, signers: readonly TrustedSigner[]): string {
   const { kind, bytes, file, digest, document } = about;
-  const bundle = parseBundle(bytes, file);
-  if (bundle.content.$case !== "dsseEnvelope")
-    throw invalidEvidence(file, "content", "a signature without a statement", "a signed statement");
-  const signer = verifyBundle(bundle, signers, file);
-  const statement = parseStatement(bundle.content.dsseEnvelope.payload, file);
+  const { signer, payload } = verifyStatement(parseBundle(bytes, file), signers, file);
+  const statement = parseStatement(payload, file);
   expectStatement(statement, kind, digest, file);
   if (document === undefined)
     return `${signer} signed a statement about this file; nothing readable to compare it with`;

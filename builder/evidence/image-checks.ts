@@ -5,16 +5,16 @@ import { createVerify } from "node:crypto";
 import { FactoryError } from "../errors.ts";
 import type { Sha256 } from "../layout/digest.ts";
 import { sha256 } from "../layout/digest.ts";
-import type { Bundle } from "./bundle.ts";
 import { BUNDLE_TYPE, parseBundle } from "./bundle.ts";
 import type { Check, Demands } from "./checks.ts";
 import { parseImageStatement } from "./image-statement.ts";
+import type { JsonObject } from "./json.ts";
 import { invalidEvidence, isObject, parseJsonObject } from "./json.ts";
 import type { CheckKind } from "./kinds.ts";
 import { sbomFacts } from "./sbom-facts.ts";
 import { expectSimpleSigning } from "./simple-signing.ts";
 import type { TrustedSigner } from "./verify-bundle.ts";
-import { verifyBundle } from "./verify-bundle.ts";
+import { verifyBundle, verifyStatement } from "./verify-bundle.ts";
 
 /** One thing that is attached; `file` says where, for people. */
 export type ImageEvidence =
@@ -116,13 +116,10 @@ function readStatement(
   { signers, minimumCoverage }: Demands,
 ): Finding {
   const { file, bytes } = item;
-  const bundle = item.kind === "bundle" ? parseBundle(bytes, file) : undefined;
-  const envelope = bundle === undefined ? parseJsonObject(bytes, file) : undefined;
-  const signer =
-    bundle === undefined
-      ? verifyByAnyKey({ dsseEnvelope: withoutKeyIds(envelope) }, signers, file, undefined)
-      : verifyBundle(statementOnly(bundle, file), signers, file);
-  const payload = bundle === undefined ? payloadOf(envelope) : envelopePayload(bundle, file);
+  const { signer, payload } =
+    item.kind === "bundle"
+      ? verifyStatement(parseBundle(bytes, file), signers, file)
+      : verifyEnvelope(parseJsonObject(bytes, file), signers, file);
   const { kind, predicateType, predicate } = parseImageStatement(payload, digest, file);
   if (kind === "cdx" && minimumCoverage !== undefined) {
     const { coverage = -1 } = sbomFacts(kind, predicate, file);
@@ -131,6 +128,15 @@ function readStatement(
   }
   if (kind === "signature") return { signer, kind, what: "this image" };
   return { signer, kind, what: `a statement about this image: ${kind ?? predicateType}` };
+}
+
+function verifyEnvelope(
+  envelope: JsonObject,
+  signers: readonly TrustedSigner[],
+  file: string,
+): ReturnType<typeof verifyStatement> {
+  const signer = verifyByAnyKey({ dsseEnvelope: withoutKeyIds(envelope) }, signers, file, undefined);
+  return { signer, payload: Buffer.from(String(envelope["payload"]), "base64") }; // any other notation is refused above
 }
 
 /** Older forms say no key: each trusted one is tried, under the hint that a bundle of it would have. */
@@ -157,27 +163,12 @@ function verifyByAnyKey(
 }
 
 /** Key ids are hints in DSSE, and makers differ about what they are. */
-function withoutKeyIds(envelope: unknown): unknown {
-  if (!isObject(envelope) || !Array.isArray(envelope["signatures"])) return envelope;
+function withoutKeyIds(envelope: JsonObject): JsonObject {
+  if (!Array.isArray(envelope["signatures"])) return envelope;
   const signatures = (envelope["signatures"] as unknown[]).map((entry) => {
     if (!isObject(entry)) return entry;
     const { keyid: _, ...rest } = entry;
     return rest;
   });
   return { ...envelope, signatures };
-}
-
-function statementOnly(bundle: Bundle, file: string): Bundle {
-  if (bundle.content.$case === "dsseEnvelope") return bundle;
-  throw invalidEvidence(file, "content", "a signature without a statement", "a signed statement");
-}
-
-function envelopePayload(bundle: Bundle, file: string): Buffer {
-  const { content } = statementOnly(bundle, file);
-  return content.$case === "dsseEnvelope" ? content.dsseEnvelope.payload : Buffer.alloc(0);
-}
-
-/** Only after `verifyByAnyKey`, which has refused everything else. */
-function payloadOf(envelope: unknown): Buffer {
-  return Buffer.from(isObject(envelope) ? String(envelope["payload"]) : "", "base64");
 }

@@ -67,6 +67,18 @@ export function verifyBundle(
   throw invalidEvidence(file, "signature", found, expected === "" ? "a signature of a trusted key" : expected);
 }
 
+/** The same for a bundle that holds a statement, and its bytes. Throws EVIDENCE_INVALID for any other. */
+export function verifyStatement(
+  bundle: Bundle,
+  signers: readonly TrustedSigner[],
+  file: string,
+): { readonly signer: string; readonly payload: Buffer } {
+  const { content } = bundle;
+  if (content.$case === "dsseEnvelope")
+    return { signer: verifyBundle(bundle, signers, file), payload: content.dsseEnvelope.payload };
+  throw invalidEvidence(file, "content", "a signature without a statement", "a signed statement");
+}
+
 function verifyByKey(
   bundle: Bundle,
   signers: readonly TrustedSigner[],

@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Downloads into the store. Whatever a server answers, only bytes with the digest the caller expects get a name.
 // Plain http is fine for archives: trust comes from digests and signatures, never from the transport.
-// A server may stall, send without end, or cut the connection: silence and length are bounded, passing faults retried.
-import { setTimeout as sleep } from "node:timers/promises";
+// A server may send without end: length is bounded here, silence in patience.ts.
 import { FactoryError } from "../errors.ts";
 import type { BlobRef, Sha256 } from "../layout/digest.ts";
+import type { Patience } from "./patience.ts";
+import { exchange, withRetries } from "./patience.ts";
 import type { Store } from "./store.ts";
 import { putStream } from "./store.ts";
 
-export interface Patience {
-  /** Pauses before the second and each later attempt. */
-  readonly pausesMs: readonly number[];
-  /** Longest silence of a server, before its answer and within it. */
-  readonly idleMs: number;
-}
-
 const DEFAULT_PATIENCE: Patience = { pausesMs: [500, 2000, 8000], idleMs: 60_000 };
-const PASSING_STATUS: ReadonlySet<number> = new Set([408, 425, 429]);
 
 export interface Expectation {
   readonly digest: Sha256;
@@ -44,7 +37,7 @@ export async function fetchBlob(
 ): Promise<BlobRef> {
   const { digest, size, what, onBytes } = expected;
   const wanted = `${size} bytes with SHA-256 ${digest}`;
-  return withRetries({ ...options, what, url }, (body) =>
+  return download({ ...options, what, url }, (body) =>
     putStream(store, bounded(body, size, { what, url, expected: wanted }), {
       check: (blob) => {
         if (blob.digest === digest && blob.size === size) return;
@@ -65,7 +58,7 @@ export async function fetchBytes(
   options: FetchOptions = {},
 ): Promise<Uint8Array> {
   const wanted = { what, url, expected: `at most ${maxBytes} bytes` };
-  return withRetries({ ...options, what, url }, async (body) =>
+  return download({ ...options, what, url }, async (body) =>
     Buffer.concat(await Array.fromAsync(bounded(body, maxBytes, wanted))),
   );
 }
@@ -75,59 +68,21 @@ interface Attempt extends FetchOptions {
   readonly url: string;
 }
 
-async function withRetries<T>(attempt: Attempt, consume: (body: AsyncIterable<Uint8Array>) => Promise<T>): Promise<T> {
-  const { url, what, signal, patience = DEFAULT_PATIENCE } = attempt;
-  let last: unknown;
-  for (const pauseMs of [0, ...patience.pausesMs]) {
-    signal?.throwIfAborted();
-    if (pauseMs > 0) await sleep(pauseMs, undefined, signal === undefined ? {} : { signal });
-    try {
-      return await once(attempt, patience.idleMs, consume);
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (error instanceof FactoryError) throw error;
-      last = error;
-    }
-  }
-  throw last instanceof Error && last.cause instanceof FactoryError ? last.cause : noAnswer(url, what, last);
-}
-
-/** One request. The timer runs from the first byte sent to the last one received, and each chunk winds it up again. */
-async function once<T>(
-  { url, what, signal }: Attempt,
-  idleMs: number,
+async function download<T>(
+  { url, what, signal, patience = DEFAULT_PATIENCE }: Attempt,
   consume: (body: AsyncIterable<Uint8Array>) => Promise<T>,
 ): Promise<T> {
-  const stop = new AbortController();
-  const timer = setTimeout(() => stop.abort(new Error(`no data for ${idleMs / 1000} s`)), idleMs);
-  const signals = signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal]);
-  try {
-    const response = await fetch(url, { signal: signals, headers: { "accept-encoding": "identity" } });
-    const { status, ok, body } = response;
-    if (status === 404 || status === 410) throw gone(what, url, status);
-    if (status >= 400 && status < 500 && !PASSING_STATUS.has(status))
-      throw noAnswer(url, what, new Error(`HTTP status ${status}`));
-    if (!ok || body === null) throw new Error(`HTTP status ${status}`);
-    return await consume(complete(body, Number(response.headers.get("content-length") ?? Number.NaN), timer));
-  } finally {
-    clearTimeout(timer);
-    stop.abort(); // closes a connection whose answer nobody reads to its end
-  }
-}
-
-/** The chunks. A connection that ends before the length that the server announced is a passing fault. */
-async function* complete(
-  body: ReadableStream<Uint8Array>,
-  announced: number,
-  timer: NodeJS.Timeout,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  let size = 0;
-  for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
-    timer.refresh();
-    size += chunk.length;
-    yield chunk;
-  }
-  if (size < announced) throw new Error(`the connection ended after ${size} of ${announced} bytes`);
+  const attempt = (): Promise<T> =>
+    exchange({ url }, patience.idleMs, signal, async ({ status, ok, body }, chunks) => {
+      if (status === 404 || status === 410) throw gone(what, url, status);
+      const fault = new Error(`HTTP status ${status}`);
+      if (status >= 400 && status < 500) throw noAnswer(url, what, fault);
+      if (!ok || body === null) throw fault;
+      return consume(chunks);
+    });
+  return withRetries(patience.pausesMs, signal, attempt, (last) =>
+    last instanceof Error && last.cause instanceof FactoryError ? last.cause : noAnswer(url, what, last),
+  );
 }
 
 interface Wanted {

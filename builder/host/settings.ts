@@ -11,7 +11,7 @@ export interface Settings {
   readonly debianMirror: string | undefined;
   /** The same for the security archive. */
   readonly debianSecurityMirror: string | undefined;
-  /** Variables that Go's module download needs on this network: proxies and certificate bundles. */
+  /** What the user has set of Go's variables and of the usual ones for proxies; for the download of modules. */
   readonly goNetwork: Readonly<Record<string, string>>;
   /** Password of an encrypted signing key: `DODEKA_KEY_PASSWORD`, else cosign's `COSIGN_PASSWORD`; it may be empty. */
   readonly keyPassword: string | undefined;

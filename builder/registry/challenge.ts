@@ -5,7 +5,7 @@
 // nothing else; it must be https, so that nobody between sees it.
 import type { Credential } from "./credentials.ts";
 import type { Http } from "./http.ts";
-import { invalidAnswer, isLoopback, readAnswer } from "./http.ts";
+import { invalidAnswer, nextUrl, readAnswer } from "./http.ts";
 
 export interface Challenge {
   readonly scheme: "basic" | "bearer";
@@ -13,7 +13,8 @@ export interface Challenge {
 }
 
 const MAX_TOKEN_BYTES = 256 * 1024;
-const PARAMETER = /([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))/g;
+/** A name begins where none goes on: tried within a long one, each header would cost the square of its length. */
+const PARAMETER = /(?<![A-Za-z0-9_-])([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))/g;
 
 /** The strongest challenge that we can answer; undefined when there is none. */
 export function parseChallenge(header: string | null): Challenge | undefined {
@@ -57,12 +58,7 @@ async function fetchToken(
   { parameters }: Challenge,
 ): Promise<string | undefined> {
   const realm = parameters.get("realm") ?? "";
-  const url = URL.canParse(realm) ? new URL(realm) : undefined;
-  const isSafe =
-    url?.protocol === "https:" ||
-    (url?.protocol === "http:" && isLoopback(url.hostname) && isLoopback(registry.hostname));
-  if (url === undefined || !isSafe || url.username !== "" || url.password !== "")
-    throw invalidAnswer(registry, "token server", url?.origin ?? realm, "an https address");
+  const url = nextUrl(URL.canParse(realm) ? realm : null, registry, "token server");
   const service = parameters.get("service");
   if (service !== undefined) url.searchParams.set("service", service);
   url.searchParams.set("scope", scope);

@@ -3,8 +3,9 @@
 // bounded, passing faults retried, redirects followed by hand. An Authorization header never leaves the origin that it
 // was meant for: what a storage service behind a redirect gets is the address, which carries its own signature.
 // Spec: RFC 9110 sections 11 (authentication) and 15.4 (redirection). Left out: cookies, proxies of our own, resuming.
-import { setTimeout as sleep } from "node:timers/promises";
 import { FactoryError } from "../errors.ts";
+import type { Patience } from "../host/patience.ts";
+import { exchange, withRetries } from "../host/patience.ts";
 
 export interface HttpRequest {
   readonly method: "GET" | "HEAD" | "PUT" | "POST";
@@ -31,45 +32,39 @@ export interface HttpAnswer {
 /** Sends, and hands the answer over while the connection is open. Throws NETWORK, REGISTRY_INVALID. */
 export type Http = <T>(request: HttpRequest, consume: (answer: HttpAnswer) => Promise<T>) => Promise<T>;
 
-export interface HttpOptions {
+export interface HttpOptions extends Partial<Patience> {
   readonly signal?: AbortSignal | undefined;
-  /** Pauses before the second and each later attempt, in milliseconds. */
-  readonly pausesMs?: readonly number[];
-  /** Longest silence of a server, before its answer and within it. */
-  readonly idleMs?: number;
 }
 
 const MAX_REDIRECTS = 5;
-const PASSING_STATUS: ReadonlySet<number> = new Set([408, 425, 429]);
 
 export function openHttp({ signal, pausesMs = [500, 2000], idleMs = 60_000 }: HttpOptions = {}): Http {
-  return async (request, consume) => {
-    let last: unknown;
-    for (const pauseMs of [0, ...pausesMs]) {
-      signal?.throwIfAborted();
-      if (pauseMs > 0) await sleep(pauseMs, undefined, signal === undefined ? {} : { signal });
-      try {
-        return await follow(request, consume, { signal, idleMs });
-      } catch (error) {
-        signal?.throwIfAborted();
-        if (error instanceof FactoryError) throw error;
-        last = error;
-      }
-    }
-    throw noAnswer(request, last);
-  };
+  return (request, consume) =>
+    withRetries(
+      pausesMs,
+      signal,
+      () => follow(request, consume, { signal, idleMs }),
+      (last) => noAnswer(request, last),
+    );
 }
 
 /** Collects an answer of at most `maxBytes`. Throws REGISTRY_INVALID for a longer one. */
-export async function readAnswer({ body, url }: HttpAnswer, maxBytes: number, what: string): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
+export async function readAnswer(answer: HttpAnswer, maxBytes: number, what: string): Promise<Buffer> {
+  return Buffer.concat(await Array.fromAsync(boundedBody(answer, maxBytes, what)));
+}
+
+/** The same as a stream. */
+export async function* boundedBody(
+  { body, url }: HttpAnswer,
+  maxBytes: number,
+  what: string,
+): AsyncGenerator<Uint8Array> {
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
     if (size > maxBytes) throw invalidAnswer(url, what, "a longer answer", `at most ${maxBytes} bytes`);
-    chunks.push(chunk);
+    yield chunk;
   }
-  return Buffer.concat(chunks);
 }
 
 /** True for the names of this very machine. */
@@ -78,10 +73,10 @@ export function isLoopback(hostname: string): boolean {
 }
 
 /** Throws USAGE unless it is https, or http on the loopback interface, and without credentials in it. */
-export function checkedUrl(text: string, base?: URL): URL {
-  const url = URL.canParse(text, base?.href) ? new URL(text, base) : undefined;
+export function checkedUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
   const isSafe = url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url.hostname));
-  if (url !== undefined && isSafe && url.username === "" && url.password === "") return url;
+  if (url !== undefined && isSafe && !hasCredentials(url)) return url;
   throw new FactoryError({
     code: "USAGE",
     field: "address",
@@ -89,6 +84,21 @@ export function checkedUrl(text: string, base?: URL): URL {
     expected: "https://, or http:// on the loopback interface, without a password in it",
     fix: "correct the address",
   });
+}
+
+/**
+ * Where a server at `from`, itself a checked address, sends us. Throws REGISTRY_INVALID unless it is https, or http from
+ * this machine to itself: a server elsewhere must not send us to what listens here without a certificate.
+ */
+export function nextUrl(location: string | null, from: URL, what: string): URL {
+  const url = location !== null && URL.canParse(location, from.href) ? new URL(location, from) : undefined;
+  const isLocal = url?.protocol === "http:" && isLoopback(url.hostname) && from.protocol === "http:";
+  if (url !== undefined && (url.protocol === "https:" || isLocal) && !hasCredentials(url)) return url;
+  throw invalidAnswer(from, what, `to go on at ${url?.origin ?? "nowhere"}`, "an https address");
+}
+
+function hasCredentials({ username, password }: URL): boolean {
+  return username !== "" || password !== "";
 }
 
 /** Shows no query: addresses of storage services carry signatures there. */
@@ -129,79 +139,31 @@ async function follow<T>(
 function redirectTarget({ method, what, url: asked }: HttpRequest, answer: HttpAnswer): URL | undefined {
   const { status, headers, url } = answer;
   if (status < 300 || status >= 400) return undefined;
-  const location = headers.get("location");
-  if (location === null || (method !== "GET" && method !== "HEAD"))
+  if (!headers.has("location") || (method !== "GET" && method !== "HEAD"))
     throw invalidAnswer(asked, what, `HTTP status ${status}`, "an answer");
-  const target = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
-  const isSafe =
-    target?.protocol === "https:" || (target?.protocol === "http:" && isLoopback(target.hostname) && isPlain(asked));
-  if (target !== undefined && isSafe && target.username === "" && target.password === "") return target;
-  throw invalidAnswer(asked, what, `a redirect to ${target?.origin ?? "nowhere"}`, "a redirect to https");
+  return nextUrl(headers.get("location"), url, `redirect of ${what}`);
 }
 
-/** A server elsewhere must not send us to services of this machine. */
-function isPlain(url: URL): boolean {
-  return url.protocol === "http:";
-}
-
-/** One exchange. The timer runs from the first byte sent to the last one received, and each chunk winds it up again. */
-async function once<T>(
+function once<T>(
   { method, url, headers, authorization, body }: HttpRequest,
   trustedOrigin: string,
   { signal, idleMs }: Limits,
   consume: (answer: HttpAnswer) => Promise<T>,
 ): Promise<T> {
-  const stop = new AbortController();
-  const timer = setTimeout(() => stop.abort(new Error(`no data for ${idleMs / 1000} s`)), idleMs);
-  const isTrusted = authorization !== undefined && url.origin === trustedOrigin;
-  try {
-    const response = await fetch(url, {
-      method,
-      redirect: "manual",
-      signal: signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal]),
-      headers: {
-        "accept-encoding": "identity",
-        ...headers,
-        ...(isTrusted ? { authorization } : {}),
-        ...lengthOf(body),
-      },
-      ...(body === undefined ? {} : { body: watched(body.open(), timer), duplex: "half" }),
-    });
-    const { status } = response;
-    if (status >= 500 || PASSING_STATUS.has(status)) throw new Error(`HTTP status ${status}`);
-    return await consume({ status, headers: response.headers, url, body: complete(response, method, timer) });
-  } finally {
-    clearTimeout(timer);
-    stop.abort(); // closes a connection whose answer nobody reads to its end
-  }
-}
-
-function lengthOf(body: HttpRequest["body"]): Readonly<Record<string, string>> {
-  return body === undefined ? {} : { "content-length": String(body.size) };
-}
-
-async function* watched(chunks: AsyncIterable<Uint8Array>, timer: NodeJS.Timeout): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks) {
-    timer.refresh();
-    yield chunk;
-  }
-}
-
-/** The chunks. A connection that ends before the length that the server announced is a passing fault. */
-async function* complete(
-  { body, headers }: Response,
-  method: HttpRequest["method"],
-  timer: NodeJS.Timeout,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  if (body === null || method === "HEAD") return;
-  const announced = Number(headers.get("content-length") ?? Number.NaN);
-  let size = 0;
-  for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
-    timer.refresh();
-    size += chunk.length;
-    yield chunk;
-  }
-  if (size < announced) throw new Error(`the connection ended after ${size} of ${announced} bytes`);
+  const request = {
+    url,
+    method,
+    redirect: "manual",
+    headers: {
+      ...headers,
+      ...(authorization !== undefined && url.origin === trustedOrigin ? { authorization } : {}),
+      ...(body === undefined ? {} : { "content-length": String(body.size) }),
+    },
+    upload: body?.open(),
+  } as const;
+  return exchange(request, idleMs, signal, (response, chunks) =>
+    consume({ status: response.status, headers: response.headers, url, body: chunks }),
+  );
 }
 
 function noAnswer({ url, what }: HttpRequest, cause: unknown): FactoryError {

@@ -19,13 +19,13 @@ export const MAX_REFERRERS = 256;
 export async function listReferrers(repository: Repository, digest: Sha256): Promise<readonly Descriptor[]> {
   const found: Descriptor[] = [];
   let path: string | URL | undefined = `referrers/sha256:${digest}`;
-  for (let page = 0; path !== undefined; page++) {
-    if (page === MAX_PAGES || found.length > MAX_REFERRERS)
-      throw invalidAnswer(repository.url, "referrers", "more pages", `at most ${MAX_REFERRERS} referrers`);
+  for (let page = 1; path !== undefined; page++) {
     const answer: Page | undefined = await readPage(repository, path);
-    if (answer === undefined) return (await pullManifest(repository, referrersTag(digest)))?.manifests ?? [];
-    found.push(...answer.index.manifests);
-    path = answer.next;
+    const index = answer === undefined ? await pullManifest(repository, referrersTag(digest)) : answer.index;
+    found.push(...(index?.manifests ?? []));
+    path = answer?.next;
+    if (found.length > MAX_REFERRERS || (path !== undefined && page === MAX_PAGES))
+      throw invalidAnswer(repository.url, "referrers", `${found.length} or more`, `at most ${MAX_REFERRERS} referrers`);
   }
   return found;
 }

@@ -7,7 +7,7 @@ import type { BlobRef, Sha256 } from "../layout/digest.ts";
 import { answerChallenge, parseChallenge } from "./challenge.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Http, HttpAnswer, HttpRequest } from "./http.ts";
-import { checkedUrl, invalidAnswer, isLoopback, readAnswer } from "./http.ts";
+import { checkedUrl, invalidAnswer, isLoopback, nextUrl, readAnswer } from "./http.ts";
 import type { Manifest } from "./manifest.ts";
 import { MANIFEST_MAX_BYTES, MANIFEST_TYPES, parseManifest } from "./manifest.ts";
 
@@ -98,7 +98,7 @@ export async function pushBlob(repository: Repository, bytes: Uint8Array, digest
   const start = { method: "POST", path: "blobs/uploads/", what, body: bodyOf(new Uint8Array()) } as const;
   const location = await repository.send(start, async (answer) => {
     expectStatus(answer, what, 202);
-    return checkedUrl(answer.headers.get("location") ?? "", answer.url);
+    return nextUrl(answer.headers.get("location"), answer.url, `upload of ${what}`);
   });
   location.searchParams.set("digest", `sha256:${digest}`);
   const headers = { "content-type": "application/octet-stream" };

@@ -3,6 +3,7 @@
 // Steps that do not wait for each other run side by side: Go compiles while the kernel package is taken apart.
 import { PE_NX_COMPAT, parsePe } from "../layout/pe.ts";
 import type { BlobRef, Sha256 } from "../layout/digest.ts";
+import type { GoNetwork } from "../host/go-network.ts";
 import { putBytes, readWholeBlob } from "../host/store.ts";
 import type { ActionContext, BuiltinAction } from "./action.ts";
 import { runAction } from "./action.ts";
@@ -20,7 +21,6 @@ import type { Toolbox } from "./toolbox.ts";
 import type { Tree } from "./tree.ts";
 import { fileOf } from "./tree.ts";
 import { deviceFiles, volumeTemplatesAction } from "./volume-templates.ts";
-import type { GoNetwork } from "./go-modules.ts";
 import { buildUserland, programOf } from "./userland.ts";
 import { LINKED_PACKAGES } from "./userland-table.ts";
 

@@ -3,10 +3,9 @@
 // image's files are those that the file system was made from.
 import { createHash } from "node:crypto";
 import type { InventoryImage } from "../../sbom/inventory.ts";
-import { ZSTD_MAGIC, inflateZstd, zstdFrameBytes } from "../compare/bounded-zstd.ts";
+import { inflateZstd, zstdFrameBytes } from "../compare/bounded-zstd.ts";
 import { readCpio } from "../compare/cpio-read.ts";
 import { bytesImage } from "../compare/sub-image.ts";
-import { viewOf } from "../layout/bytes.ts";
 import { roundUp } from "../layout/extent.ts";
 import type { BlobRef } from "../layout/digest.ts";
 import { sha256 } from "../layout/digest.ts";
@@ -40,13 +39,16 @@ export async function* treeFiles(store: Store, image: InventoryImage, tree: Tree
   }
 }
 
-/** The files of an initramfs of one or more zstd-packed archives. A later file replaces an earlier one, as in the kernel. */
+/**
+ * The files of an initramfs of one or more zstd-packed archives. A later file replaces an earlier one, as in the kernel.
+ * Throws FORMAT_INVALID for anything else but zeros: the kernel would read it, and nobody would own it.
+ */
 export async function initramfsFiles(store: Store, blob: BlobRef): Promise<readonly FoundFile[]> {
   const packed = bytesImage("initramfs", await readWholeBlob(store, blob.digest, MAX_FILE_BYTES));
   const found = new Map<string, FoundFile>();
   for (let at = 0; at < packed.length;) {
-    const head = await packed.read(at, Math.min(4, packed.length - at));
-    if (head.length < 4 || viewOf(head).getUint32(0, true) !== ZSTD_MAGIC) {
+    const head = Buffer.from(await packed.read(at, Math.min(4, packed.length - at)));
+    if (head.equals(Buffer.alloc(head.length))) {
       at += 4; // archives are padded to 4 bytes with zeros
       continue;
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Brings locked packages into the store, a few at a time. What is already there is not fetched again.
 import type { Mirrors } from "./apt-config.ts";
-import type { Patience } from "../host/fetch.ts";
+import type { Patience } from "../host/patience.ts";
 import { fetchBlob } from "../host/fetch.ts";
 import { sideBySide } from "../host/side-by-side.ts";
 import type { Store } from "../host/store.ts";

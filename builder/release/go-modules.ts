@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Go modules of userland/: their sources as trees, the modules that they require, and the caches that hold those.
-import { mkdir, readdir, readFile, rename } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { FactoryError } from "../errors.ts";
+import { FactoryError, bug } from "../errors.ts";
 import { sha256 } from "../layout/digest.ts";
-import { removeTree } from "../host/remove-tree.ts";
+import type { GoNetwork } from "../host/go-network.ts";
 import type { SandboxCommand } from "../host/sandbox.ts";
 import { runInSandbox } from "../host/sandbox.ts";
 import type { Store } from "../host/store.ts";
-import { putBytes, temporaryPath } from "../host/store.ts";
+import { putBytes } from "../host/store.ts";
 import type { ActionContext } from "./action.ts";
+import { cacheFolder } from "./cache-folder.ts";
 import { GO_ENV, GO_PROGRAM } from "./go-toolchain.ts";
 import type { Toolbox } from "./toolbox.ts";
 import type { Tree, TreeNode } from "./tree.ts";
@@ -18,7 +19,6 @@ import type { Tree, TreeNode } from "./tree.ts";
 export const USERLAND_DIR: string = fileURLToPath(new URL("../../userland", import.meta.url));
 
 const CACHE_PREFIX = "gomod-";
-const PUBLIC_PROXY = "https://proxy.golang.org,direct"; // Go's own default
 
 /** A module of ours: its folder, and everything in it that go build may read. */
 export interface GoModuleSources {
@@ -70,12 +70,6 @@ export function requiredVersion(goMod: string, module: string): string {
   });
 }
 
-export interface GoNetwork {
-  readonly env: Readonly<Record<string, string>>;
-  /** Host files that name resolution and TLS need: they serve fetching only, go.sum decides what is accepted. */
-  readonly files: readonly string[];
-}
-
 /**
  * The module cache for this go.sum, fetched on first use into a directory of its own. go.sum pins every byte, so what
  * network it came over does not matter. Throws NETWORK.
@@ -86,42 +80,30 @@ export async function fetchGoModules(
   sources: GoModuleSources,
   network: GoNetwork,
 ): Promise<string> {
-  const { store, signal } = context;
   const { dir, tree } = sources;
   const pins = ["go.mod", "go.sum"].map((path) => tree[path]);
-  const final = join(store.dir, "cache", `${CACHE_PREFIX}${sha256(JSON.stringify(pins)).slice(0, 32)}`);
-  const present = await readdir(final).then(
-    () => true,
-    () => false,
-  );
   const where = relative(dirname(USERLAND_DIR), dir);
-  const end = context.onAction(`go modules of ${where}`, present);
-  if (present) return (end(), final);
-  const partial = await temporaryPath(store);
-  await mkdir(partial);
-  try {
-    const command = await downloadCommand(store, sources, partial, network);
-    const result = await runInSandbox(toolbox.root, command, { signal });
+  const make = async (partial: string): Promise<string> => {
+    const command = await downloadCommand(context.store, toolbox, { dir, partial, network });
+    const result = await runInSandbox(toolbox.root, command, { signal: context.signal });
     if (result.exitCode !== 0) throw notFetched(where, result.stderr);
-    await rename(join(partial, "gomod"), final).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
-    });
-    end();
-    return final;
-  } catch (error) {
-    end(error);
-    throw error;
-  } finally {
-    await removeTree(partial);
-  }
+    return join(partial, "gomod");
+  };
+  const name = `${CACHE_PREFIX}${sha256(JSON.stringify(pins)).slice(0, 32)}`;
+  return cacheFolder(context, { name, shown: `go modules of ${where}`, make });
+}
+
+interface Download {
+  readonly dir: string;
+  readonly partial: string;
+  readonly network: GoNetwork;
 }
 
 /** What other module caches of the store hold is taken from them: a change of one line fetches one module. */
 async function downloadCommand(
   store: Store,
-  { dir }: GoModuleSources,
-  partial: string,
-  network: GoNetwork,
+  toolbox: Toolbox,
+  { dir, partial, network }: Download,
 ): Promise<SandboxCommand> {
   const names = (await readdir(join(store.dir, "cache"))).filter((name) => name.startsWith(CACHE_PREFIX)).sort();
   const held = names.map((name) => ({
@@ -129,7 +111,7 @@ async function downloadCommand(
     inside: `/tmp/held/${name}`,
     writable: false,
   }));
-  const proxies = [...held.map(({ inside }) => `file://${inside}`), network.env["GOPROXY"] ?? PUBLIC_PROXY];
+  const proxies = [...held.map(({ inside }) => `file://${inside}`), await usualProxies(toolbox, network)];
   return {
     argv: [GO_PROGRAM, "mod", "download"],
     env: { ...GO_ENV, ...network.env, GOPROXY: proxies.join(","), GOFLAGS: "-mod=readonly -modcacherw" },
@@ -142,6 +124,14 @@ async function downloadCommand(
     cwd: "/build",
     network: true,
   };
+}
+
+/** GOPROXY as Go understands it: the user's, else its own default, which only Go knows. */
+export async function usualProxies(toolbox: Toolbox, { env }: GoNetwork): Promise<string> {
+  const command = { argv: [GO_PROGRAM, "env", "GOPROXY"], env: { ...GO_ENV, ...env }, binds: [] };
+  const { exitCode, stdout, stderr } = await runInSandbox(toolbox.root, command);
+  if (exitCode !== 0) throw bug(`go env: ${stderr}`);
+  return stdout.trim();
 }
 
 function noModule(dir: string, cause: unknown): FactoryError {

@@ -2,15 +2,15 @@
 // Unpacks the locked kernel source package. The tree is 1.7 GB in 87,000 files, so it is not an action's output but a
 // folder of its own in the store's cache, named by the package's digest and never written to again.
 import { createWriteStream } from "node:fs";
-import { mkdir, readdir, rename } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { FactoryError } from "../errors.ts";
-import { removeTree } from "../host/remove-tree.ts";
 import { runInSandbox } from "../host/sandbox.ts";
 import type { Store } from "../host/store.ts";
-import { blobPath, temporaryPath } from "../host/store.ts";
+import { blobPath } from "../host/store.ts";
 import type { ActionContext } from "./action.ts";
+import { cacheFolder } from "./cache-folder.ts";
 import { debEntries } from "./deb.ts";
 import type { LockedPackage } from "./lock.ts";
 import type { Toolbox } from "./toolbox.ts";
@@ -24,33 +24,16 @@ export async function unpackKernelSource(
   toolbox: Toolbox,
   source: LockedPackage,
 ): Promise<string> {
-  const { store, signal } = context;
-  const final = join(store.dir, "cache", `linux-source-${source.sha256.slice(0, 32)}`);
-  const present = await readdir(final).then(
-    () => true,
-    () => false,
-  );
-  const end = context.onAction("kernel source", present);
-  if (present) return (end(), final);
-  const partial = await temporaryPath(store);
-  try {
-    await mkdir(join(partial, "tree"), { recursive: true });
-    await takeArchive(store, source, join(partial, "source.tar.xz"));
+  const make = async (dir: string): Promise<string> => {
+    await mkdir(join(dir, "tree"));
+    await takeArchive(context.store, source, join(dir, "source.tar.xz"));
     const argv = ["tar", "-xJf", "source.tar.xz", "-C", "tree", "--strip-components=1", "--no-same-owner"];
-    const binds = [{ host: partial, inside: "/build", writable: true }];
-    const result = await runInSandbox(toolbox.root, { argv, binds, cwd: "/build" }, { signal });
+    const binds = [{ host: dir, inside: "/build", writable: true }];
+    const result = await runInSandbox(toolbox.root, { argv, binds, cwd: "/build" }, { signal: context.signal });
     if (result.exitCode !== 0) throw notUnpacked(source, result.stderr);
-    await rename(join(partial, "tree"), final).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
-    });
-    end();
-    return final;
-  } catch (error) {
-    end(error);
-    throw error;
-  } finally {
-    await removeTree(partial);
-  }
+    return join(dir, "tree");
+  };
+  return cacheFolder(context, { name: `linux-source-${source.sha256.slice(0, 32)}`, shown: "kernel source", make });
 }
 
 async function takeArchive(store: Store, source: LockedPackage, target: string): Promise<void> {

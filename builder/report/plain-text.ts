@@ -14,7 +14,7 @@ const HIDDEN_BUT_BREAKS = /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
  * without a trace; any other hidden character shows as `\u{202e}`, because it may be the very mistake.
  */
 export function cleanLine(text: string, maxCharacters: number = 1000): string {
-  const safe = redactCredentials(stripVTControlCharacters(text)).replaceAll("\t", " ").replace(HIDDEN, showCodePoint);
+  const safe = showHidden(redactCredentials(stripVTControlCharacters(text)).replaceAll("\t", " "));
   if (safe.length <= maxCharacters) return safe;
   return `${safe.slice(0, maxCharacters)}… (${safe.length - maxCharacters} more characters)`;
 }
@@ -23,6 +23,11 @@ export function cleanLine(text: string, maxCharacters: number = 1000): string {
 export function cleanLines(text: string): readonly string[] {
   const plain = stripVTControlCharacters(text).replaceAll("\r\n", "\n").replaceAll("\t", "  ");
   return redactCredentials(plain).replace(HIDDEN_BUT_BREAKS, showCodePoint).replace(/\n+$/, "").split("\n");
+}
+
+/** All of the text, its hidden characters as `\u{1b}`: nothing in it can move a terminal's cursor. */
+export function showHidden(text: string): string {
+  return text.replace(HIDDEN, showCodePoint);
 }
 
 /** The message of whatever was thrown, as one clean line. */

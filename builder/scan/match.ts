@@ -9,13 +9,8 @@ import type { OsvEntry } from "./osv.ts";
 import type { Severity } from "./severity.ts";
 import { SEVERITIES, severityOf } from "./severity.ts";
 
-export interface Finding {
-  readonly id: string;
-  readonly aliases: readonly string[];
-  readonly summary: string;
+export interface Finding extends Pick<OsvEntry, "id" | "aliases" | "summary" | "vectors"> {
   readonly severity: Severity;
-  /** The vector that the severity is from, or the first there is. */
-  readonly vectors: readonly string[];
   readonly component: ScanComponent;
   /** The oldest version that fixes it. */
   readonly fixed: string | undefined;
@@ -63,6 +58,11 @@ export function createMatcher(components: readonly ScanComponent[], statements: 
 /** A statement that says so takes a finding out of the count; it is still shown. */
 export function isSuppressed({ vex }: Finding): boolean {
   return vex?.status === "not_affected" || vex?.status === "fixed";
+}
+
+/** Why: what the statement about it says, if there is one. */
+export function reasonOf({ vex }: Finding): string {
+  return [vex?.justification, vex?.impact].filter((text) => text !== undefined).join(": ");
 }
 
 /** Whether an open finding is at least so bad; a severity that nobody knows counts as the worst. */

@@ -72,7 +72,7 @@ function componentsOf(products: unknown, file: string): readonly string[] {
   if (!Array.isArray(products) || products.length === 0) throw invalidEvidence(file, "products", "none", "one or more");
   return products.flatMap((product: unknown) => {
     const id = identifierOf(product, file);
-    if (!matchesPurl(SYSTEM, id) && !matchesPurl(id, SYSTEM)) return [id];
+    if (!isSamePackage(SYSTEM, id)) return [id];
     const subcomponents = memberAt(product, "subcomponents");
     if (!Array.isArray(subcomponents)) return [];
     return subcomponents.map((s: unknown) => identifierOf(s, file));
@@ -100,14 +100,14 @@ export function findStatement(
 
 /** Type, namespace and name equal; the version too, when the statement has one. Qualifiers do not count. */
 export function matchesPurl(pattern: string, purl: string): boolean {
-  const [a, b] = [coordinates(pattern), coordinates(purl)];
-  if (a === undefined || b === undefined || a.name !== b.name) return false;
-  return a.version === undefined || a.version === b.version;
+  const version = coordinates(pattern)?.version;
+  return isSamePackage(pattern, purl) && (version === undefined || version === coordinates(purl)?.version);
 }
 
 /** Whatever the versions. */
 export function isSamePackage(a: string, b: string): boolean {
-  return coordinates(a)?.name !== undefined && coordinates(a)?.name === coordinates(b)?.name;
+  const name = coordinates(a)?.name;
+  return name !== undefined && name === coordinates(b)?.name;
 }
 
 function coordinates(purl: string): { name: string; version: string | undefined } | undefined {

@@ -2,7 +2,7 @@
 // A scan as SARIF: one rule for each vulnerability, one result for each component that has it; suppressed results carry
 // their justification. Spec: SARIF 2.1.0 (OASIS), sections 3.27, 3.35 and 3.49.
 import type { Finding } from "./match.ts";
-import { isSuppressed } from "./match.ts";
+import { isSuppressed, reasonOf } from "./match.ts";
 import type { ScanResult } from "./scan-result.ts";
 
 const SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json";
@@ -18,21 +18,19 @@ const LEVELS = {
 } as const;
 
 export function renderSarif(result: ScanResult): string {
-  const rules = new Map(result.findings.map((f) => [f.id, f]));
-  const ids = [...rules.keys()].sort();
+  const byId = new Map(result.findings.map((f) => [f.id, f]));
+  const rules = [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  const indexes = new Map(rules.map(({ id }, index) => [id, index]));
   const run = {
     tool: {
       driver: {
         name: "dodeka",
         version: result.version,
-        rules: ids.flatMap((id) => {
-          const finding = rules.get(id);
-          return finding === undefined ? [] : [ruleOf(finding)];
-        }),
+        rules: rules.map(ruleOf),
       },
     },
     artifacts: [{ location: { uri: encodeURIComponent(result.subject) }, ...hashOf(result) }],
-    results: result.findings.map((f) => resultOf(f, ids.indexOf(f.id), result.subject)),
+    results: result.findings.map((f) => resultOf(f, indexes.get(f.id) ?? -1, result.subject)),
   };
   return `${JSON.stringify({ $schema: SCHEMA, version: "2.1.0", runs: [run] }, null, 2)}\n`;
 }
@@ -53,7 +51,7 @@ function ruleOf({ id, aliases, summary, severity }: Finding): object {
 function resultOf(finding: Finding, ruleIndex: number, subject: string): object {
   const { id, component, fixed, severity, vex } = finding;
   const remedy = fixed === undefined ? "no fixed version is known" : `fixed in ${fixed}`;
-  const why = [vex?.justification, vex?.impact].filter((text) => text !== undefined).join(": ");
+  const why = reasonOf(finding);
   const suppression = { kind: "external", status: "accepted", justification: why === "" ? (vex?.status ?? "") : why };
   return {
     ruleId: id,

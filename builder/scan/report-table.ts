@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A scan as a table for people: open findings first, then what our statements take out, with the reason.
+import { showHidden } from "../report/plain-text.ts";
 import type { Finding } from "./match.ts";
-import { isSuppressed } from "./match.ts";
+import { isSuppressed, reasonOf } from "./match.ts";
 import type { ScanResult } from "./scan-result.ts";
 
 /** Ends in a line break. Control characters that a database or an SBOM holds are escaped. */
@@ -13,7 +14,7 @@ export function renderScanTable(result: ScanResult): string {
   const reasons = [["ID", "PACKAGE", "STATUS", "REASON"], ...suppressed.map(suppressedRow)];
   const looked = `${components.length} components looked up in ${entries} entries, ${skipped.length} without an ecosystem`;
   return [
-    `${plain(subject)}: ${open.length} open, ${suppressed.length} suppressed (${looked})\n`,
+    `${showHidden(subject)}: ${open.length} open, ${suppressed.length} suppressed (${looked})\n`,
     open.length === 0 ? "" : `\n${align(rows)}`,
     suppressed.length === 0 ? "" : `\nsuppressed by statements\n${align(reasons)}`,
   ].join("");
@@ -25,9 +26,9 @@ function openRow({ severity, id, aliases, component, fixed, summary, vex }: Find
   return [severity, namesOf(id, aliases), name, component.version, fixed ?? "none", `${summary.slice(0, 60)}${note}`];
 }
 
-function suppressedRow({ id, aliases, component, vex }: Finding): readonly string[] {
-  const reason = [vex?.justification, vex?.impact].filter((text) => text !== undefined).join(": ");
-  return [namesOf(id, aliases), `${component.ecosystem} ${component.name}`, vex?.status ?? "", reason];
+function suppressedRow(finding: Finding): readonly string[] {
+  const { id, aliases, component, vex } = finding;
+  return [namesOf(id, aliases), `${component.ecosystem} ${component.name}`, vex?.status ?? "", reasonOf(finding)];
 }
 
 function namesOf(id: string, aliases: readonly string[]): string {
@@ -36,7 +37,7 @@ function namesOf(id: string, aliases: readonly string[]): string {
 }
 
 function align(rows: readonly (readonly string[])[]): string {
-  const cells = rows.map((row) => row.map(plain));
+  const cells = rows.map((row) => row.map(showHidden));
   const widths = (cells[0] ?? []).map((_, i) => Math.max(...cells.map((row) => row[i]?.length ?? 0)));
   return cells
     .map(
@@ -47,8 +48,4 @@ function align(rows: readonly (readonly string[])[]): string {
           .trimEnd()}\n`,
     )
     .join("");
-}
-
-function plain(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}]/gu, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
 }

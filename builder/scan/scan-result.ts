@@ -3,6 +3,11 @@
 import type { ScanComponent } from "./bom-components.ts";
 import type { Finding } from "./match.ts";
 
+/** The reports. */
+export const SCAN_FORMATS = ["table", "json", "sarif", "cyclonedx"] as const;
+/** How bad an open finding must be to fail a scan; an unknown severity is the worst. */
+export const FAIL_ON = ["never", "any", "low", "medium", "high", "critical"] as const;
+
 export interface ScanResult {
   /** What was scanned: an artifact's file name or an SBOM's. */
   readonly subject: string;

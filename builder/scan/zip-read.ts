@@ -13,7 +13,7 @@ export interface ZipFile {
 }
 
 const END_BYTES = 22;
-const END_SIGNATURE = 0x0605_4b50;
+const END_SIGNATURE = Buffer.from([0x50, 0x4b, 0x05, 0x06]);
 const ENTRY_BYTES = 46;
 const ENTRY_SIGNATURE = 0x0201_4b50;
 const LOCAL_BYTES = 30;
@@ -48,8 +48,8 @@ export async function* readZip(image: ReadableImage, maxFileBytes: number): Asyn
 async function readDirectory(image: ReadableImage): Promise<Uint8Array> {
   const tailBytes = Math.min(image.length, END_BYTES + MAX_COMMENT_BYTES);
   const tail = Buffer.from(await readRange(image, "ZIP end", image.length - tailBytes, tailBytes));
-  const at = tail.lastIndexOf(Buffer.from([0x50, 0x4b, 0x05, 0x06]));
-  if (at < 0 || at + END_BYTES > tail.length || tail.readUInt32LE(at) !== END_SIGNATURE) {
+  const at = tail.lastIndexOf(END_SIGNATURE);
+  if (at < 0 || at + END_BYTES > tail.length) {
     throw malformed(image.name, "ZIP end", tailBytes, "an end of central directory");
   }
   const [length, offset] = [tail.readUInt32LE(at + 12), tail.readUInt32LE(at + 16)];

@@ -3,18 +3,18 @@
 // from the warm one), next to the bare tool doing the same work in the same toolbox.
 // Run: node builder/launch.mjs --exec test/bench/compile.ts
 import { spawn } from "node:child_process";
-import { cpSync, linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { adoptBlob } from "../../builder/host/adopt-blob.ts";
 import { runInSandbox } from "../../builder/host/sandbox.ts";
 import { readSettings } from "../../builder/host/settings.ts";
-import type { Store } from "../../builder/host/store.ts";
-import { blobPath, openStore } from "../../builder/host/store.ts";
+import { openStore } from "../../builder/host/store.ts";
 import { packagesOf, readLock } from "../../builder/release/lock.ts";
-import { USERLAND_DIR, fetchGoModules, readModuleSources } from "../../builder/release/go-modules.ts";
+import { USERLAND_DIR } from "../../builder/release/go-modules.ts";
 import { GO_BUILD_CACHE, GO_ENV, GO_MODULE_CACHE, GO_PROGRAM } from "../../builder/release/go-toolchain.ts";
 import { USERLAND_MODULES } from "../../builder/release/userland-table.ts";
-import { openBox } from "../foreign/judge.ts";
+import { openGo } from "../userland/go-box.ts";
 
 const MAIN = fileURLToPath(new URL("../../builder/main.ts", import.meta.url));
 
@@ -30,10 +30,8 @@ const lock = readLock();
 const coldDir = mkdtempSync(join(warm.dir, "tmp", `${process.pid}-bench-`));
 try {
   const cold = await openStore(coldDir);
-  for (const { sha256 } of [...packagesOf(lock, "compile"), ...packagesOf(lock, "parts")]) {
-    mkdirSync(join(blobPath(cold, sha256), ".."), { recursive: true });
-    linkSync(blobPath(warm, sha256), blobPath(cold, sha256));
-  }
+  for (const { sha256 } of ["compile", "parts"].flatMap((g) => packagesOf(lock, g)))
+    await adoptBlob(cold, warm, sha256);
   const modules = readdirSync(join(warm.dir, "cache")).filter((name) => name.startsWith("gomod-"));
   for (const name of modules) cpSync(join(warm.dir, "cache", name), join(coldDir, "cache", name), { recursive: true });
 
@@ -46,7 +44,7 @@ try {
   }
   console.log(`${"all, steps side by side".padEnd(26)}${seconds(total)}`);
   const step = events.find((e) => e.event === "step-finished" && e.name === "userland")?.durationMs;
-  const bare = await bareGoBuild(cold);
+  const bare = await bareGoBuild();
   console.log(`\nbare go build, empty cache${seconds(bare)}  alone on the machine`);
   if (step !== undefined)
     console.log(
@@ -78,13 +76,10 @@ function compileWith(store: string): Promise<readonly StepEvent[]> {
 }
 
 /** The same compilation of our own programs by hand: no action, no staging, no store. */
-async function bareGoBuild(store: Store): Promise<number> {
-  const box = await openBox("compile");
+async function bareGoBuild(): Promise<number> {
   const module = USERLAND_MODULES.find(({ kind }) => kind === "own");
   if (module === undefined) throw new Error("BUG: the table has no module of ours");
-  const sources = await readModuleSources(store, USERLAND_DIR);
-  const context = { store, signal: undefined, onAction: () => () => undefined };
-  const modules = await fetchGoModules(context, box, sources, { env: {}, files: [] });
+  const { toolbox, modules } = await openGo(USERLAND_DIR);
   const cache = mkdtempSync(join(coldDir, "tmp", "bare-"));
   const binds = [
     { host: USERLAND_DIR, inside: "/build", writable: false },
@@ -93,7 +88,7 @@ async function bareGoBuild(store: Store): Promise<number> {
   ];
   const argv = [GO_PROGRAM, "build", "-ldflags=-s -w -buildid=", "-o", "/tmp/", ...module.packages];
   const started = performance.now();
-  const result = await runInSandbox(box.root, { argv, env: { ...GO_ENV, GOPROXY: "off" }, binds, cwd: "/build" });
+  const result = await runInSandbox(toolbox.root, { argv, env: { ...GO_ENV, GOPROXY: "off" }, binds, cwd: "/build" });
   if (result.exitCode !== 0) throw new Error(result.stderr);
   return performance.now() - started;
 }

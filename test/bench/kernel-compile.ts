@@ -4,14 +4,15 @@
 // to each other and to the newest release's. The times mean something on an idle machine only; it prints the load.
 // Run: node builder/launch.mjs --exec test/bench/kernel-compile.ts [option=value of the one-line change]
 import assert from "node:assert/strict";
-import { linkSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { findReleaseWith } from "../../builder/commands/load-release.ts";
+import { adoptBlob } from "../../builder/host/adopt-blob.ts";
 import { removeTree } from "../../builder/host/remove-tree.ts";
 import { runInSandbox } from "../../builder/host/sandbox.ts";
 import { readSettings } from "../../builder/host/settings.ts";
-import { blobPath, openStore } from "../../builder/host/store.ts";
+import { openStore } from "../../builder/host/store.ts";
 import { sha256 } from "../../builder/layout/digest.ts";
 import type { ActionContext } from "../../builder/release/action.ts";
 import type { ConfiguredKernel } from "../../builder/release/kernel-build.ts";
@@ -35,8 +36,7 @@ const source = findPackage(lock, "kernel-source", /^linux-source-/);
 const dir = mkdtempSync(join(warm.dir, "tmp", `${process.pid}-kernel-bench-`));
 try {
   const cold = await openStore(join(dir, "store"));
-  mkdirSync(dirname(blobPath(cold, source.sha256)), { recursive: true });
-  linkSync(blobPath(warm, source.sha256), blobPath(cold, source.sha256));
+  await adoptBlob(cold, warm, source.sha256);
   const context: ActionContext = { store: cold, signal: undefined, onAction: () => () => undefined };
   const configure = async (extra: string): Promise<ConfiguredKernel> => {
     const fragments = new Map([...(await readFragmentFiles("x86")), ["zz-change.config", `# measured\n${extra}`]]);

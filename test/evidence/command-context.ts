@@ -4,10 +4,15 @@ import type { CommandContext } from "../../builder/commands/context.ts";
 import { readSettings } from "../../builder/host/settings.ts";
 import { createReporter } from "../../builder/report/reporter.ts";
 
-export function contextFor(print: CommandContext["print"], env: Readonly<Record<string, string>> = {}): CommandContext {
+/** `report` gets the progress. */
+export function contextFor(
+  print: CommandContext["print"],
+  env: Readonly<Record<string, string>> = {},
+  report: (text: string) => void = () => undefined,
+): CommandContext {
   const reporter = createReporter({
     kind: "plain",
-    write: () => undefined,
+    write: report,
     now: () => 0,
     columns: () => 80,
     color: false,

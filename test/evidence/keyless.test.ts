@@ -142,4 +142,6 @@ test("keylessSigner refuses to sign without a witness, and says when a service d
     return !inspect(error).includes("secret"); // whatever shows the error must not show the token
   });
   await assert.rejects(keylessSigner({ ...both, fulcioUrl: `${url}/none` }), { code: "NETWORK" });
+  for (const service of ["fulcioUrl", "rekorUrl", "timestampUrl"])
+    await assert.rejects(keylessSigner({ ...both, [service]: "http://198.51.100.1" }), { code: "USAGE" }, service);
 });

@@ -49,19 +49,21 @@ after(() => {
 
 async function verify(target: string, keys: readonly string[] = [key]): Promise<{ code: string; output: string }> {
   let output = "";
-  const context = contextFor((text) => {
+  const write = (text: string): void => {
     output += text;
-  });
+  };
+  const context = contextFor(write, {}, write);
   const code = await runVerify(context, { files: [target], policy: undefined, keys }).then(() => "ok", errorCodeOf);
   return { code, output };
 }
 
 test("an artifact at an address is proved, with a query that gives access and is shown to nobody", async () => {
-  const { code, output } = await verify(`${address}?token=secret`);
+  const { code, output } = await verify(`${address}?access=secret`);
   assert.equal(code, "ok", output);
   assert.match(output, /trusted signer signed/);
+  assert.match(output, new RegExp(`verify ${NAME}`));
   assert.doesNotMatch(output, /secret/);
-  assert.ok(asked.includes(`/releases/${NAME}.sigstore.json?token=secret`));
+  assert.ok(asked.includes(`/releases/${NAME}.sigstore.json?access=secret`));
   assert.equal((await verify(address, [])).code, "ok");
 });
 

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compiles the newest release's own kernel again, from nothing, in a store elsewhere, and compares every part of it byte
-// for byte. It takes as long as a cold build, so it is no part of `npm test`. Other core counts: put `taskset -c 0` first.
+// for byte, the extensions' modules too, which `dodeka reproduce` leaves out. It takes as long as a cold build, so it is
+// no part of `npm test`. Other core counts: put `taskset -c 0` first.
 // Run: node builder/launch.mjs --exec test/kernel/rebuild.ts [directory]
 import { spawnSync } from "node:child_process";
-import { linkSync, mkdirSync, mkdtempSync, copyFileSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { findReleaseWith } from "../../builder/commands/load-release.ts";
+import { adoptBlob } from "../../builder/host/adopt-blob.ts";
 import { removeTree } from "../../builder/host/remove-tree.ts";
-import { blobPath, openStore } from "../../builder/host/store.ts";
-import type { Store } from "../../builder/host/store.ts";
+import { openStore } from "../../builder/host/store.ts";
 import { readLock } from "../../builder/release/lock.ts";
 import { ROOT } from "../structure/tracked-files.ts";
 import { ownRelease } from "./guest-kernel.ts";
@@ -18,7 +19,7 @@ const { store, release } = await ownRelease();
 const dir = mkdtempSync(join(process.argv[2] ?? tmpdir(), "kernel-built-elsewhere-"));
 try {
   const second = await openStore(dir);
-  lendPackages(store, second);
+  for (const { sha256 } of readLock().packages) await adoptBlob(second, store, sha256); // saves fetching them again
   console.log(`release of ${release.kernel.release}; again in ${dir} with ${availableParallelism()} jobs`);
   const hasModules = Object.keys(release.parts).some((name) => name.startsWith("kernel-modules-"));
   const command = [
@@ -47,19 +48,4 @@ try {
   process.exitCode = different === 0 ? 0 : 1;
 } finally {
   await removeTree(dir);
-}
-
-/** Packages are named by their digests: taking them from the first store saves fetching them again. */
-function lendPackages(from: Store, to: Store): void {
-  for (const { sha256 } of readLock().packages) {
-    const target = blobPath(to, sha256);
-    mkdirSync(dirname(target), { recursive: true });
-    try {
-      linkSync(blobPath(from, sha256), target);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === "EXDEV") copyFileSync(blobPath(from, sha256), target);
-      else if (code !== "ENOENT") throw error;
-    }
-  }
 }

@@ -68,6 +68,13 @@ for (const [header, scheme, parameters] of CHALLENGES) {
   });
 }
 
+test("parseChallenge takes no longer for a hostile header than for any other", () => {
+  const started = performance.now();
+  const header = `${"basic ,".repeat(500)}${"a".repeat(4500)}`;
+  assert.equal(parseChallenge(header)?.scheme, "basic");
+  assert.ok(performance.now() - started < 3000, "minutes, when names are tried from each of their characters");
+});
+
 test("parseCredentials reads what docker and podman write", () => {
   const auth = Buffer.from("bob:pass:word").toString("base64");
   const text = JSON.stringify({

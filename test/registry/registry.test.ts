@@ -96,6 +96,41 @@ for (const referrers of [true, false]) {
   });
 }
 
+test("more referrers than anybody needs are refused, also on a single page and under a tag", async (t) => {
+  for (const isListed of [true, false]) {
+    const manifests = Array.from({ length: 257 }, (_, i) => ({
+      mediaType: "application/vnd.oci.image.manifest.v1+json",
+      digest: `sha256:${sha256(String(i))}`,
+      size: 1,
+    }));
+    const type = "application/vnd.oci.image.index.v1+json";
+    const { repository } = await start(t, {
+      lie: ({ url = "" }, response) => {
+        if (!isListed && url.includes("/referrers/")) response.writeHead(404).end();
+        else
+          response
+            .writeHead(200, { "content-type": type })
+            .end(JSON.stringify({ schemaVersion: 2, mediaType: type, manifests }));
+        return true;
+      },
+    });
+    await assert.rejects(listReferrers(repository, sha256("a")), refusal("REGISTRY_INVALID", /referrers 257/));
+  }
+});
+
+test("a list of referrers that goes on for ever ends", async (t) => {
+  const type = "application/vnd.oci.image.index.v1+json";
+  const { registry, repository } = await start(t, {
+    lie: ({ url = "" }, response) => {
+      const body = JSON.stringify({ schemaVersion: 2, mediaType: type, manifests: [] });
+      response.writeHead(200, { "content-type": type, link: `<${url}>; rel="next"` }).end(body);
+      return true;
+    },
+  });
+  await assert.rejects(listReferrers(repository, sha256("a")), refusal("REGISTRY_INVALID", /referrers/));
+  assert.equal(registry.seen.length, 16);
+});
+
 const manifestOf = (change: object): string =>
   JSON.stringify({
     schemaVersion: 2,
@@ -200,7 +235,7 @@ test("an upload that goes on elsewhere gets no credentials, and not over plain h
       return true;
     },
   });
-  await assert.rejects(pushBlob(repository, Buffer.from("x"), sha256("x")), refusal("USAGE"));
+  await assert.rejects(pushBlob(repository, Buffer.from("x"), sha256("x")), refusal("REGISTRY_INVALID", /upload.*198/));
   location = `http://localhost:${registry.host.split(":")[1]}/upload`;
   await assert.rejects(pushBlob(repository, Buffer.from("x"), sha256("x")), refusal("REGISTRY_REFUSED"));
   assert.equal(registry.seen.at(-1)?.authorization, undefined);

@@ -18,9 +18,10 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { adoptBlob } from "../../builder/host/adopt-blob.ts";
 import { removeTree } from "../../builder/host/remove-tree.ts";
 import { readSettings } from "../../builder/host/settings.ts";
-import { blobPath, openStore } from "../../builder/host/store.ts";
+import { openStore } from "../../builder/host/store.ts";
 import { packagesOf, readLock } from "../../builder/release/lock.ts";
 import { lendResults } from "../../builder/release/lend-results.ts";
 import { USERLAND_MODULES } from "../../builder/release/userland-table.ts";
@@ -107,10 +108,7 @@ async function copyDownloads(storeDir: string): Promise<void> {
   const from = await openStore(readSettings().storeDir);
   const to = await openStore(storeDir);
   const lock = readLock();
-  for (const { sha256 } of new Set(["compile", "parts"].flatMap((group) => packagesOf(lock, group)))) {
-    mkdirSync(dirname(blobPath(to, sha256)), { recursive: true });
-    copyFileSync(blobPath(from, sha256), blobPath(to, sha256));
-  }
+  for (const { sha256 } of ["compile", "parts"].flatMap((g) => packagesOf(lock, g))) await adoptBlob(to, from, sha256);
   for (const name of readdirSync(join(from.dir, "cache")).filter((n) => n.startsWith("gomod-"))) {
     cpSync(join(from.dir, "cache", name), join(to.dir, "cache", name), { recursive: true });
   }

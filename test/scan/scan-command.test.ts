@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -41,6 +41,8 @@ const list = put("list.json", [open, osvEntry("GO-2", { events: [{ introduced: "
 mkdirSync(join(dir, "db/Go"), { recursive: true });
 put("db/Go/GO-1.json", open);
 put("db/notes.txt", "no entry");
+mkdirSync(join(dir, "linked"));
+symlinkSync(join(dir, "db/Go"), join(dir, "linked/Go"));
 
 test("scan exits by --fail-on", async () => {
   const runs = ["any", "medium", "high", "never"].map(
@@ -104,6 +106,8 @@ test("scan says nothing of a statement whose vulnerability the database does not
 const UNUSABLE: readonly (readonly [name: string, args: readonly string[], code: number])[] = [
   ["no database", [sbom], 2],
   ["a database that is not there", [sbom, "--db", join(dir, "none")], 2],
+  ["a database that is a device", [sbom, "--db", "/dev/zero"], 2],
+  ["a database part of which is a link", [sbom, "--db", join(dir, "linked")], 2],
   ["an empty database", [sbom, "--db", put("empty.json", [])], 2],
   ["a database that is no OSV", [sbom, "--db", put("other.json", { a: 1 })], 76],
   ["a database that is nested too deep", [sbom, "--db", put("deep.json", "[".repeat(10_000))], 76],

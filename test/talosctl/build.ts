@@ -3,22 +3,17 @@
 // as actions of the store: the first test that needs one compiles it, every other run takes the result.
 import { chmod, copyFile, mkdir, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { existingFiles } from "../../builder/host/existing-files.ts";
-import { readSettings } from "../../builder/host/settings.ts";
 import type { Store } from "../../builder/host/store.ts";
-import { blobPath, openStore, temporaryPath } from "../../builder/host/store.ts";
+import { blobPath, temporaryPath } from "../../builder/host/store.ts";
 import type { BlobRef } from "../../builder/layout/digest.ts";
 import type { CommandAction } from "../../builder/release/action.ts";
 import { runAction } from "../../builder/release/action.ts";
-import type { GoModuleSources } from "../../builder/release/go-modules.ts";
-import { USERLAND_DIR, fetchGoModules, readModuleSources } from "../../builder/release/go-modules.ts";
+import { USERLAND_DIR } from "../../builder/release/go-modules.ts";
 import { GO_BUILD_CACHE, GO_ENV, GO_MODULE_CACHE, GO_PROGRAM } from "../../builder/release/go-toolchain.ts";
-import type { Toolbox } from "../../builder/release/toolbox.ts";
 import { fileOf, underPrefix } from "../../builder/release/tree.ts";
-import { openBox } from "../foreign/judge.ts";
 import { ROOT } from "../structure/tracked-files.ts";
-
-const NETWORK_FILES = ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl/certs/ca-certificates.crt"];
+import type { GoBox } from "../userland/go-box.ts";
+import { openGo } from "../userland/go-box.ts";
 
 /** Path of the stock client, built from its published module. */
 export function buildTalosctl(): Promise<string> {
@@ -44,27 +39,14 @@ interface Program {
 }
 
 async function buildProgram(program: Program): Promise<string> {
-  const settings = readSettings();
-  const store = await openStore(settings.storeDir);
-  const toolbox = await openBox("compile");
-  const context = { store, signal: undefined, onAction: () => () => undefined };
-  const sources = await readModuleSources(store, program.dir);
-  const network = { env: settings.goNetwork, files: await existingFiles(NETWORK_FILES) };
-  const modules = await fetchGoModules(context, toolbox, sources, network);
-  const outputs = await runAction(context, await compileAction(store, toolbox, { program, sources, modules }));
-  return executable(store, program.name, fileOf(outputs, `out/${program.name}`));
+  const box = await openGo(program.dir);
+  const { context } = box;
+  const outputs = await runAction(context, await compileAction(box, program));
+  return executable(context.store, program.name, fileOf(outputs, `out/${program.name}`));
 }
 
-interface CompileInputs {
-  readonly program: Program;
-  readonly sources: GoModuleSources;
-  /** The module cache. */
-  readonly modules: string;
-}
-
-async function compileAction(store: Store, toolbox: Toolbox, inputs: CompileInputs): Promise<CommandAction> {
-  const { program, sources, modules } = inputs;
-  const goCache = join(store.dir, "cache", `gobuild-${toolbox.digest.slice(0, 16)}`);
+async function compileAction({ context, toolbox, sources, modules }: GoBox, program: Program): Promise<CommandAction> {
+  const goCache = join(context.store.dir, "cache", `gobuild-${toolbox.digest.slice(0, 16)}`);
   await mkdir(goCache, { recursive: true });
   const out = `out/${program.name}`;
   return {

@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tests our Go code with the toolbox's own Go, offline, from the locked module caches. The judges' tools come behind the
 // toolbox's own, and the tests have namespaces of their own, so that few have a reason to be skipped.
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { existingFiles } from "../../builder/host/existing-files.ts";
-import { runInSandbox } from "../../builder/host/sandbox.ts";
-import { readSettings } from "../../builder/host/settings.ts";
-import { openStore } from "../../builder/host/store.ts";
-import { USERLAND_DIR, fetchGoModules, readModuleSources } from "../../builder/release/go-modules.ts";
-import { GO_BUILD_CACHE, GO_ENV, GO_MODULE_CACHE, GO_PROGRAM } from "../../builder/release/go-toolchain.ts";
+import { USERLAND_DIR } from "../../builder/release/go-modules.ts";
+import { GO_BUILD_CACHE, GO_ENV, GO_PROGRAM } from "../../builder/release/go-toolchain.ts";
 import { openBox } from "../foreign/judge.ts";
 import { buildStaticcheck } from "../talosctl/build.ts";
+import { openGo, runInGoBox } from "./go-box.ts";
 import { readEvents } from "./go-events.ts";
-
-const NETWORK_FILES = ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl/certs/ca-certificates.crt"];
 
 /** Modules with code of ours, and the packages to test. */
 const MODULES: Readonly<Record<string, readonly string[]>> = {
@@ -67,26 +61,13 @@ async function testModule(folder: string, packages: readonly string[]): Promise<
 
 /** Runs commands in the folder of a module, and shows what they say. */
 async function enterModule(folder: string): Promise<(...argv: readonly string[]) => Promise<Result>> {
-  const settings = readSettings();
-  const store = await openStore(settings.storeDir);
-  const toolbox = await openBox("compile");
-  const context = { store, signal: undefined, onAction: () => () => undefined };
-  const network = { env: settings.goNetwork, files: await existingFiles(NETWORK_FILES) };
-  const dir = join(USERLAND_DIR, folder);
-  const cache = join(store.dir, "cache", "gotest");
-  await mkdir(cache, { recursive: true });
-  const lent = {
-    "/build": dir,
-    [GO_MODULE_CACHE]: await fetchGoModules(context, toolbox, await readModuleSources(store, dir), network),
-    [JUDGES]: (await openBox("judges")).root,
-    [STATICCHECK]: await buildStaticcheck(),
-  };
+  const box = await openGo(join(USERLAND_DIR, folder));
   const binds = [
-    ...Object.entries(lent).map(([inside, host]) => ({ host, inside, writable: false })),
-    { host: cache, inside: GO_BUILD_CACHE, writable: true },
+    { host: (await openBox("judges")).root, inside: JUDGES, writable: false },
+    { host: await buildStaticcheck(), inside: STATICCHECK, writable: false },
   ];
   return async (...argv) => {
-    const result = await runInSandbox(toolbox.root, { argv, env: TEST_ENV, binds, cwd: "/build", powers: true });
+    const result = await runInGoBox(box, { argv, env: TEST_ENV, binds, powers: true });
     const text = `${result.stdout}\n${result.stderr}`.trim();
     console.log(readEvents(text).shown);
     return { exitCode: result.exitCode, text };
