@@ -23,7 +23,7 @@ export async function until<T>(
   client: StockClient,
   args: readonly string[],
   read: (stdout: string) => T | undefined,
-  timeoutMs = ONE_MS,
+  timeoutMs: number = ONE_MS,
 ): Promise<T> {
   const deadline = performance.now() + API_MS;
   for (;;) {

@@ -43,5 +43,5 @@ test("readEvidenceFiles takes four files of full size, in however many files", a
   writeFileSync(`${image}.k4.json`, "");
   assert.equal((await readEvidenceFiles(image, 10)).size, 5);
   writeFileSync(`${image}.k5.json`, "0");
-  await assert.rejects(readEvidenceFiles(image, 10), { code: "USAGE" });
+  await assert.rejects(readEvidenceFiles(image, 10), { code: "EVIDENCE_INVALID" });
 });
