@@ -202,7 +202,7 @@ func TestRunConfirmsTheLeaseFromBefore(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				before := reply([]dhcpv6.Option{address("2001:db8::5", time.Hour, 2*time.Hour)})
-				config, err := FromReply(before)
+				config, err := fromReply(before)
 				if err != nil {
 					t.Fatal(err)
 				}
