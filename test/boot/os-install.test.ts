@@ -181,7 +181,7 @@ async function measureMemory(): Promise<void> {
 
 /** Repeats a command until it shows what it must: the API answers while the machine is still becoming what it is told. */
 async function eventually(args: readonly string[], shows: RegExp): Promise<void> {
-  const deadline = performance.now() + API_MS;
+  const deadline = performance.now() + READY_MS;
   for (;;) {
     const result = await admin.run(args);
     if (result.exitCode === 0 && shows.test(result.stdout)) return;
