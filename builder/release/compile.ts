@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // compile: pinned sources -> Release. It takes minutes, happens rarely, and is the only stage that needs a toolbox.
 // Steps that do not wait for each other run side by side: Go compiles while the kernel package is taken apart.
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { PE_NX_COMPAT, parsePe } from "../layout/pe.ts";
 import type { BlobRef, Sha256 } from "../layout/digest.ts";
 import type { GoNetwork } from "../host/go-network.ts";
@@ -21,8 +23,12 @@ import type { Toolbox } from "./toolbox.ts";
 import type { Tree } from "./tree.ts";
 import { fileOf } from "./tree.ts";
 import { deviceFiles, volumeTemplatesAction } from "./volume-templates.ts";
+import { USERLAND_DIR } from "./go-modules.ts";
 import { buildUserland, programOf } from "./userland.ts";
 import { LINKED_PACKAGES } from "./userland-table.ts";
+
+/** Beside the go.mod that pins the program which reads it. */
+const CONTAINERD_CONFIG = join(USERLAND_DIR, "containerd/config.toml");
 
 export interface CompileInputs {
   readonly version: string;
@@ -45,6 +51,7 @@ export async function compileRelease(context: ActionContext, inputs: CompileInpu
     certificates: pick(/^ca-certificates$/),
   };
   const osRelease = await putBytes(store, renderOsRelease(version));
+  const containerdConfig = await putBytes(store, await readFile(CONTAINERD_CONFIG));
 
   const [userland, kernel, boot, certificates, grub, templates] = await Promise.all([
     buildUserland(context, inputs),
@@ -58,6 +65,7 @@ export async function compileRelease(context: ActionContext, inputs: CompileInpu
     programs: userland.programs,
     osRelease,
     certificates: fileOf(certificates, "ca-certificates.crt"),
+    containerdConfig,
     modules: kernel.root,
     deviceFiles: deviceFiles(templates, grub),
   });
@@ -74,7 +82,7 @@ export async function compileRelease(context: ActionContext, inputs: CompileInpu
     lock,
     rootfs,
     certificates: fileOf(certificates, "ca-certificates.crt"),
-    templates: Object.values(templates).flatMap((node) => (node.kind === "file" ? [node.blob] : [])),
+    ownFiles: [containerdConfig, ...Object.values(templates).flatMap((n) => (n.kind === "file" ? [n.blob] : []))],
     goSources: { moduleCaches: userland.moduleCaches, toolboxRoot: inputs.toolbox.root, version },
     builder: inputs.builder,
   });

@@ -33,8 +33,8 @@ export interface InventoryInputs {
   readonly rootfs: Tree;
   /** The certificate bundle, which is made of a package's files and has its name nowhere inside. */
   readonly certificates: BlobRef;
-  /** Empty file systems: whatever made them, they hold nothing of it. */
-  readonly templates: readonly BlobRef[];
+  /** Configuration, and empty file systems: whatever made those, they hold nothing of it. */
+  readonly ownFiles: readonly BlobRef[];
   readonly goSources: GoSources;
   readonly builder: Sha256;
 }
@@ -117,12 +117,12 @@ function packageOrigin({ name, version }: { readonly name: string; readonly vers
 }
 
 function ownerRules(
-  { release, certificates, templates }: InventoryInputs,
+  { release, certificates, ownFiles }: InventoryInputs,
   packages: ReadonlyMap<string, DescribedPackage>,
   { kernel, system }: { readonly kernel: Component; readonly system: Component },
 ): OwnerRules {
   const bundle = [...packages.values()].find((p) => p.component.name === "ca-certificates")?.component.id;
-  const byDigest = new Map([release.parts["os-release"], ...templates].map((blob) => [blob.digest, system.id]));
+  const byDigest = new Map([release.parts["os-release"], ...ownFiles].map((blob) => [blob.digest, system.id]));
   const grub = [...packages.values()].find((p) => p.component.name === "grub-pc-bin")?.component.id;
   for (const name of ["grub-boot", "grub-core"] as const)
     if (grub !== undefined) byDigest.set(release.parts[name].digest, grub);

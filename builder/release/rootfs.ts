@@ -10,6 +10,9 @@ import type { Tree, TreeNode } from "./tree.ts";
 const ROOT_DIRECTORIES: Readonly<Record<string, number>> = {
   dev: 0o755,
   etc: 0o755,
+  "etc/cni": 0o755,
+  "etc/cni/net.d": 0o755,
+  "etc/containerd": 0o755,
   "etc/ssl": 0o755,
   "etc/ssl/certs": 0o755,
   lib: 0o755,
@@ -64,6 +67,7 @@ export interface RootfsInputs {
   readonly programs: Readonly<Record<string, BlobRef>>;
   readonly osRelease: BlobRef;
   readonly certificates: BlobRef;
+  readonly containerdConfig: BlobRef;
   /** `lib/modules/…` */
   readonly modules: Tree;
   /** What making volumes and installing need: `usr/share/dodeka/…`. */
@@ -85,6 +89,7 @@ export function rootfsTree(inputs: RootfsInputs): Tree {
     ...inputs.modules,
     ...inputs.deviceFiles,
     ...(Object.fromEntries(programs) as Tree),
+    "etc/containerd/config.toml": { kind: "file", blob: inputs.containerdConfig, mode: 0o644 },
     "etc/os-release": { kind: "file", blob: inputs.osRelease, mode: 0o644 },
     "etc/ssl/certs/ca-certificates.crt": { kind: "file", blob: inputs.certificates, mode: 0o644 },
   };

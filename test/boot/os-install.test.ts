@@ -16,6 +16,7 @@ import { buildTalosctl } from "../talosctl/build.ts";
 import { answered, eventually } from "./asking.ts";
 import type { DrivenMachine } from "./driven-machine.ts";
 import { freePort, startMachine } from "./driven-machine.ts";
+import { memoryUse, residentMemory } from "./memory-use.ts";
 import { measure, printMetrics } from "./os-metrics.ts";
 
 const GIB = 2 ** 30;
@@ -135,7 +136,12 @@ interface Readout {
 
 const READOUTS: readonly Readout[] = [
   { args: ["service"], shows: /\bapid\s+Running/ },
+  { args: ["service", "containerd"], shows: /STATE\s+Running\s+HEALTH\s+OK/ },
   { args: ["logs", "apid"], shows: /./ },
+  // It ends without the CRI plugin (required_plugins), so that to have booted is to serve the kubelet.
+  { args: ["logs", "containerd"], shows: /id=io\.containerd\.grpc\.v1\.cri [^]*containerd successfully booted/ },
+  { args: ["list", "/var/lib/containerd"], shows: /io\.containerd\.snapshotter\.v1\.overlayfs/ },
+  { args: ["list", "/run/containerd"], shows: /containerd\.sock$/m },
   { args: ["dmesg"], shows: /kern:\s+\w+: \[.*Linux version/ },
   { args: ["get", "machinestatus", "-o", "yaml"], shows: /stage: running/ },
   { args: ["get", "links"], shows: /\beth0\b|\ben[a-z0-9]+\b/ },
@@ -147,18 +153,29 @@ const READOUTS: readonly Readout[] = [
   { args: ["processes"], shows: /\/sbin\/init|\binit\b/ },
   { args: ["memory"], shows: /^127\.0\.0\.1\s+\d+/m },
   { args: ["mounts"], shows: /\/var$/m },
+  { args: ["mounts"], shows: /^\S+\s+overlay\s.*\/opt\/cni\n.*overlay\s.*\/etc\/cni$/m },
   { args: ["netstat", "-l", "-t", "-p"], shows: /:50000\s/ },
 ];
 
 /** Figures of the running machine and of its images. */
 async function measureSize(): Promise<void> {
-  const meminfo = await admin.ok(["read", "/proc/meminfo"]);
-  const kib = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(meminfo)?.[1]);
+  await measureMemory();
   const sockets = await admin.ok(["netstat", "-l", "-t", "-u"]);
-  measure("memory in use after boot, MB", ((kib("MemTotal") - kib("MemAvailable")) * 1024) / 1e6);
   measure("listening TCP and UDP sockets", sockets.trim().split("\n").length - 1);
   measure("root image, MiB", (images.core.root.dataBlocks * 4096) / 2 ** 20);
   measure("UKI, MiB", statSync(images.path("uki")).size / 2 ** 20);
+}
+
+/** The whole, what it consists of, and each process. */
+async function measureMemory(): Promise<void> {
+  const use = memoryUse(await admin.ok(["read", "/proc/meminfo"]), await admin.ok(["read", "/proc/zoneinfo"]));
+  measure("memory in use after boot, MB", use.inUse);
+  for (const [name, value] of Object.entries(use.parts)) measure(`memory: ${name}, MB`, value);
+  const processes = await admin.ok(["processes"]);
+  for (const [, pid, path] of processes.matchAll(/^\S+\s+(\d+)\s.*\s(\/(?:sbin|usr\/bin)\/[\w.-]+)/gm)) {
+    const { own, files } = residentMemory(await admin.ok(["read", `/proc/${pid}/status`]));
+    measure(`memory: ${path} (and pages of files ${files.toFixed(1)}), MB`, own);
+  }
 }
 
 function up(): DrivenMachine {

@@ -89,7 +89,8 @@ test("lines of go build are packages", () => {
 test("the root image holds every program but the initramfs's, and no file is writable or setuid", () => {
   const blob = { digest: sha256("program"), size: 7 };
   const programs = Object.fromEntries(USERLAND_PROGRAMS.map((name) => [name, blob]));
-  const tree = rootfsTree({ programs, osRelease: blob, certificates: blob, modules: {}, deviceFiles: {} });
+  const files = { osRelease: blob, certificates: blob, containerdConfig: blob };
+  const tree = rootfsTree({ programs, ...files, modules: {}, deviceFiles: {} });
   const executables = Object.entries(tree).flatMap(([path, n]) =>
     n.kind === "file" && n.mode === 0o755 ? [path] : [],
   );

@@ -40,6 +40,7 @@ func mountSystem(s *system) error {
 	s.board.Change(func(status *screen.Status) {
 		status.Version, status.Platform, status.RootHash = s.cmdline.Version, s.cmdline.Platform, s.cmdline.RootHash
 	})
+	s.report("memory reserve", limitReserve("/proc"))
 	return os.WriteFile("/proc/sys/kernel/modprobe", []byte("/sbin/modprobe"), 0)
 }
 

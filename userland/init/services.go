@@ -61,6 +61,9 @@ func startWorkloads(s *system) error {
 	if _, err := os.Stat("/usr/bin/containerd"); errors.Is(err, os.ErrNotExist) {
 		return nil // an image without it
 	}
+	if err := openPodPlaces("/var"); err != nil {
+		return err
+	}
 	return s.services.Start(context.Background(), services.Containerd)
 }
 
