@@ -44,12 +44,10 @@ type Request struct {
 
 // Places are where the installation finds itself; tests have others.
 type Places struct {
-	Medium     string // where stage1 mounted the medium
-	Embedded   string // boot files out of the initramfs, where no medium was booted
-	Share      string // boot.img and core.img
-	Sys        string
-	Cmdline    string // file
-	RootDevice func() (string, error)
+	Medium  string // where stage1 mounted the medium, or what the initramfs carried in its place
+	Share   string // boot.img and core.img
+	Sys     string
+	Cmdline string // file
 }
 
 func (p *Places) complete() {
@@ -59,13 +57,9 @@ func (p *Places) complete() {
 		}
 	}
 	set(&p.Medium, "/run/dodeka/media")
-	set(&p.Embedded, "/run/dodeka/esp")
 	set(&p.Share, "/usr/share/dodeka/boot")
 	set(&p.Sys, "/sys")
 	set(&p.Cmdline, "/proc/cmdline")
-	if p.RootDevice == nil {
-		p.RootDevice = func() (string, error) { return loopBelow(p.Sys) }
-	}
 }
 
 // Run returns when the disk boots. After an error before "erase" the disk is as it was.
