@@ -4,7 +4,7 @@
 // boot sector, empty META. STATE and EPHEMERAL are made by volumes afterwards.
 // Everything is read and checked before the disk is touched. Then sector 0 is cleared, which firmware takes for an empty
 // disk; it gets its content last, after everything was flushed and read back. So a power cut leaves the old disk, one
-// that firmware passes over, or the new one, and never anything in between.
+// that firmware passes over and that can be installed onto again, or the new one, and never anything in between.
 package install
 
 import (
@@ -113,6 +113,9 @@ func refuseData(disk blockdevice.Storage, r Request) error {
 	if err != nil {
 		return err
 	}
+	if again, err := isUnfinished(disk, found); again || err != nil {
+		return err
+	}
 	if len(found) > 0 {
 		return fmt.Errorf("%w: %s has %s; ask for the disk to be wiped (machine.install.wipe)", ErrHasData, r.Disk, probe.Describe(found))
 	}
@@ -171,7 +174,10 @@ func erase(disk blockdevice.Storage) error {
 	if err := disk.Zero(disk.Size()-mib, mib); err != nil {
 		return err
 	}
-	return disk.Sync()
+	if err := disk.Sync(); err != nil {
+		return err
+	}
+	return markUnfinished(disk)
 }
 
 func writeESP(ctx context.Context, disk blockdevice.Storage, p *layout, from source, progress func(string)) ([]fat32.Place, error) {
