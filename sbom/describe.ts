@@ -5,11 +5,11 @@ import { createHash } from "node:crypto";
 import { FactoryError } from "../builder/errors.ts";
 import type { Sha256 } from "../builder/layout/digest.ts";
 import { sha256 } from "../builder/layout/digest.ts";
-import type { OutputPlan, PlacedItem, Plan } from "../builder/plan/plan.ts";
+import type { CarriedEsp, OutputPlan, PlacedItem, Plan } from "../builder/plan/plan.ts";
 import { planId } from "../builder/plan/plan.ts";
 import type { Component, FileDigests, Inventory, InventoryImage } from "./inventory.ts";
 import type { ComponentModel, ModelFile } from "./model.ts";
-import { artifactPieces } from "./pieces.ts";
+import { artifactPieces, espPiece } from "./pieces.ts";
 import { selectComponents, usedLicences } from "./select.ts";
 
 /** What was measured on the artifact. */
@@ -73,13 +73,13 @@ function outputFiles(d: Describer, output: OutputPlan): readonly ModelFile[] {
     case "iso":
       return artifactPieces(output).flatMap((piece) => pieceFiles(d, piece.name, output));
     case "uki":
-      return ukiFiles(d, output.file, output.sections, true);
+      return ukiFiles(d, output.file, output);
     case "kernel":
       return [partFile(d, output.file, "kernel")];
     case "root":
       return partFiles(d, output.file, "root");
     case "initramfs":
-      return initrdFiles(d, output.file, true);
+      return initrdFiles(d, output.file, output.carried);
     case "cmdline":
       return [textFile(output.file, d.plan.core.commandLine, KERNEL_ARGUMENTS)];
     default:
@@ -89,17 +89,35 @@ function outputFiles(d: Describer, output: OutputPlan): readonly ModelFile[] {
 
 type DiskOutput = Extract<OutputPlan, { kind: "raw" | "iso" }>;
 
+const NOTHING: CarriedEsp = { files: [], uki: [] };
 const SYSTEM_PIECES = new Set(["esp/loader/loader.conf", "esp/grub/grub.cfg", "partition/META"]);
 
 function pieceFiles(d: Describer, name: string, output: DiskOutput): readonly ModelFile[] {
+  const patched = patchedPart(name, output);
+  if (patched !== undefined) return [leaf(name, measured(d, name), partOf(d, patched).owner)];
+  return bootFiles(d, { name, path: name, uki: output.uki });
+}
+
+interface BootFile {
+  /** Of the piece. */
+  readonly name: string;
+  /** In the model. */
+  readonly path: string;
+  /** Sections of the UKI beside it. */
+  readonly uki: readonly PlacedItem[];
+}
+
+/** A file of an ESP, wherever that is, or a partition without files. */
+function bootFiles(d: Describer, { name, path, uki }: BootFile): readonly ModelFile[] {
   const digests = measured(d, name);
   const part = Object.entries(d.inventory.parts).find(([, p]) => p.sha256 === digests.sha256)?.[0];
-  if (part !== undefined) return partFiles(d, name, part);
-  const patched = patchedPart(name, output);
-  if (patched !== undefined) return [leaf(name, digests, partOf(d, patched).owner)];
-  if (SYSTEM_PIECES.has(name) || name === "mbr") return [leaf(name, digests, d.inventory.system)];
-  if (!/^esp\/EFI\/Linux\/[^/]+\.efi$/.test(name)) throw unowned(name);
-  return [{ ...leaf(name, digests, d.inventory.system), kind: "container" }, ...ukiFiles(d, name, output.uki, false)];
+  if (part !== undefined) return partFiles(d, path, part);
+  if (SYSTEM_PIECES.has(name) || name === "mbr") return [leaf(path, digests, d.inventory.system)];
+  if (!/^esp\/EFI\/Linux\/[^/]+\.efi$/.test(name)) throw unowned(path);
+  return [
+    { ...leaf(path, digests, d.inventory.system), kind: "container" },
+    ...ukiFiles(d, path, { sections: uki, carried: NOTHING }),
+  ];
 }
 
 /** The part that a piece was made from by patching addresses into it or by padding. */
@@ -121,14 +139,13 @@ function patchedPart(name: string, output: DiskOutput): string | undefined {
 function ukiFiles(
   d: Describer,
   path: string,
-  sections: readonly PlacedItem[],
-  embedsRoot: boolean,
+  { sections, carried }: { readonly sections: readonly PlacedItem[]; readonly carried: CarriedEsp },
 ): readonly ModelFile[] {
   const stub = partFile(d, `${path}!stub`, "uki-stub");
-  return [stub, ...sections.flatMap(({ name }) => sectionFiles(d, `${path}!${name}`, name, embedsRoot))];
+  return [stub, ...sections.flatMap(({ name }) => sectionFiles(d, `${path}!${name}`, name, carried))];
 }
 
-function sectionFiles(d: Describer, path: string, section: string, embedsRoot: boolean): readonly ModelFile[] {
+function sectionFiles(d: Describer, path: string, section: string, carried: CarriedEsp): readonly ModelFile[] {
   switch (section) {
     case ".osrel":
       return [partFile(d, path, "os-release")];
@@ -139,7 +156,7 @@ function sectionFiles(d: Describer, path: string, section: string, embedsRoot: b
     case ".linux":
       return [partFile(d, path, "kernel")];
     case ".initrd":
-      return initrdFiles(d, path, embedsRoot);
+      return initrdFiles(d, path, carried);
     case ".sbat":
       return []; // within the stub
     default:
@@ -147,12 +164,13 @@ function sectionFiles(d: Describer, path: string, section: string, embedsRoot: b
   }
 }
 
-function initrdFiles(d: Describer, path: string, embedsRoot: boolean): readonly ModelFile[] {
-  const { core } = d.plan;
+function initrdFiles(d: Describer, path: string, carried: CarriedEsp): readonly ModelFile[] {
   const base = partFiles(d, `${path}!base`, "initramfs");
-  const root = embedsRoot ? partFiles(d, `${path}!dodeka/${core.root.hash}.root`, "root") : [];
-  if (core.machineConfig === null) return [...base, ...root];
-  return [...base, ...root, leaf(`${path}!dodeka/machine-config`, measured(d, MACHINE_CONFIG), MACHINE_CONFIG)];
+  const esp = carried.files
+    .map((file) => espPiece(file.name))
+    .flatMap((name) => bootFiles(d, { name, path: `${path}!${name}`, uki: carried.uki }));
+  if (d.plan.core.machineConfig === null) return [...base, ...esp];
+  return [...base, ...esp, leaf(`${path}!dodeka/machine-config`, measured(d, MACHINE_CONFIG), MACHINE_CONFIG)];
 }
 
 /** A part; when it is one of the images, the files in it too. */

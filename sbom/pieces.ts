@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The byte ranges of an artifact that have a name: files on its ESP and in its ISO9660 tree, boot code, partitions without
-// a file system. Whoever holds the artifact's layout measures them; `describeArtifact` says what they are.
+// The byte ranges of an artifact that have a name: files on its ESP (or of the one that it carries) and in its ISO9660 tree,
+// boot code, partitions without a file system. Whoever holds the artifact's layout measures them; `describeArtifact` says what they are.
 import { FactoryError } from "../builder/errors.ts";
 import type { OutputPlan, PlacedItem, PlannedPartition } from "../builder/plan/plan.ts";
 
@@ -25,9 +25,10 @@ export function artifactPieces(output: OutputPlan): readonly Piece[] {
       return inOrder([mbr(), ...espPieces(output.partitions, output.esp.files), ...files]);
     }
     case "uki":
+    case "initramfs":
+      return inOrder(output.carried.files.map((file) => ({ ...file, name: espPiece(file.name) })));
     case "kernel":
     case "root":
-    case "initramfs":
     case "cmdline":
       return [];
     default:
@@ -41,7 +42,12 @@ function mbr(): Piece {
 
 function espPieces(partitions: readonly PlannedPartition[], files: readonly PlacedItem[]): readonly Piece[] {
   const { offset } = partitionNamed(partitions, "EFI");
-  return files.map((file) => ({ name: `esp/${file.name}`, offset: offset + file.offset, size: file.size }));
+  return files.map((file) => ({ name: espPiece(file.name), offset: offset + file.offset, size: file.size }));
+}
+
+/** The piece that is a file of the ESP. */
+export function espPiece(name: string): string {
+  return `esp/${name}`;
 }
 
 function partitionNamed(partitions: readonly PlannedPartition[], name: string): PlannedPartition {

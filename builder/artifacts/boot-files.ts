@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files that firmware and boot loaders read, the same on the disk's ESP and on the ISO's.
+// The files that firmware and boot loaders read, the same on the disk's ESP, on the ISO's, and in a stand-alone image.
 import { FactoryError } from "../errors.ts";
 import { blobLayout, bytesLayout } from "../layout/extent.ts";
 import type { Fat32File } from "../layout/fat32.ts";
 import type { PlacedSection, Uki } from "../layout/uki.ts";
 import type { PlanCore } from "../plan/core.ts";
-import { rootImagePath } from "./initramfs.ts";
 import { ukiPath } from "./uki.ts";
 
 /** GRUB addresses bytes of a file in units of 512. */
 const GRUB_BLOCK_BYTES = 512;
 
 /** In the order of their bytes: small ones first, then the UKI, then the root image, as booting reads them. */
-export function espFiles(core: PlanCore, uki: Uki): readonly Fat32File[] {
+export function espFiles(core: PlanCore, uki: Uki, hasGrub: boolean = true): readonly Fat32File[] {
   const boot = blobLayout(core.parts["systemd-boot"]);
+  const config = hasGrub ? [{ path: "grub/grub.cfg", content: text(renderGrubConfig(core, uki.sections)) }] : [];
   return [
     { path: "EFI/BOOT/BOOTX64.EFI", content: boot },
     { path: "EFI/systemd/systemd-bootx64.efi", content: boot },
     { path: "loader/loader.conf", content: text(LOADER_CONF) },
-    { path: "grub/grub.cfg", content: text(renderGrubConfig(core, uki.sections)) },
+    ...config,
     { path: ukiPath(core), content: uki.layout },
-    { path: rootImagePath(core.root.hash), content: blobLayout(core.parts.root) },
+    { path: `dodeka/${core.root.hash}.root`, content: blobLayout(core.parts.root) },
   ];
 }
 
@@ -33,8 +33,7 @@ const LOADER_CONF = ["timeout 0", "console-mode keep", "editor no", ""].join("\n
  * with quotes or backslashes, which GRUB would pass on with backslashes added.
  */
 export function renderGrubConfig(core: PlanCore, sections: readonly PlacedSection[]): string {
-  const escaped = /["'\\]/.exec(core.commandLine);
-  if (escaped !== null) throw unquotable(core.commandLine);
+  if (!bootsByGrub(core)) throw unquotable(core.commandLine);
   return [
     "serial --unit=0 --speed=115200",
     "terminal_input console serial",
@@ -54,6 +53,11 @@ export function renderGrubConfig(core: PlanCore, sections: readonly PlacedSectio
     "reboot",
     "",
   ].join("\n");
+}
+
+/** GRUB adds backslashes to quotes and backslashes in arguments. */
+export function bootsByGrub(core: PlanCore): boolean {
+  return !/["'\\]/.test(core.commandLine);
 }
 
 function blockList(sections: readonly PlacedSection[], name: string): string {

@@ -38,7 +38,7 @@ interface Slot {
 /** Throws PLAN_IMPOSSIBLE when the ESP is too small for its files or for FAT32. */
 export function layoutDisk(core: PlanCore, identities: Identities, parts: SmallParts): PlannedOutput {
   const { sectorBytes } = core.disk;
-  const uki = layoutUki(core, parts, "beside");
+  const uki = layoutUki(core, parts);
   const esp = layoutEsp(core, identities, uki);
   const { slots, bootCode } = arrange(core, parts, esp.layout);
   const partitions = slots.map((slot) => gptPartition(slot, sectorBytes, identities));

@@ -1,35 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
-// The initramfs of an image: the release's base archive, then stored archives with what differs. The root image travels
-// inside only where no medium carries it beside: stand-alone UKI and PXE. It is compressed already, so it is stored.
+// The initramfs of an image: the release's base archive, then a stored archive with what differs: the machine
+// configuration, and below esp/ what a stand-alone image carries. Those files are compressed already, so they are stored.
 import type { CpioEntry } from "../layout/cpio.ts";
 import { joinCpioArchives, layoutCpio } from "../layout/cpio.ts";
-import type { Sha256 } from "../layout/digest.ts";
-import { blobLayout } from "../layout/extent.ts";
+import { parentOf } from "../layout/entry-path.ts";
+import { blobLayout, padLayout } from "../layout/extent.ts";
 import type { Layout } from "../layout/extent.ts";
+import type { Fat32File } from "../layout/fat32.ts";
 import type { PlanCore } from "../plan/core.ts";
+import type { PlacedItem } from "../plan/plan.ts";
 
 const CONFIG_PATH = "dodeka/machine-config";
+const CARRIED_FOLDER = "esp/";
+const BASE_ALIGNMENT_BYTES = 4;
+const COMMON = { uid: 0, gid: 0, mtimeSeconds: 0 } as const;
 
-export type RootPlace = "beside" | "embedded";
-
-/** Base archive, root image when embedded, machine configuration when there is one. */
-export function layoutInitramfs(core: PlanCore, root: RootPlace): Layout {
-  const common = { uid: 0, gid: 0, mtimeSeconds: 0 };
-  const files: CpioEntry[] = [];
-  if (root === "embedded") {
-    const content = blobLayout(core.parts.root);
-    files.push({ ...common, path: rootImagePath(core.root.hash), mode: 0o444, kind: "file", content });
-  }
-  if (core.machineConfig !== null) {
-    files.push({ ...common, path: CONFIG_PATH, mode: 0o400, kind: "file", content: blobLayout(core.machineConfig) });
-  }
-  const base = blobLayout(core.parts.initramfs);
-  if (files.length === 0) return joinCpioArchives([base]);
-  const directory: CpioEntry = { ...common, path: "dodeka", mode: 0o755, kind: "directory" };
-  return joinCpioArchives([base, layoutCpio([directory, ...files])]);
+export interface Initramfs {
+  readonly layout: Layout;
+  /** The carried files by their path below esp/; offsets within the initramfs. */
+  readonly carried: readonly PlacedItem[];
 }
 
-/** Where stage1 looks for the root image, in the initramfs and on media alike. */
-export function rootImagePath(hash: Sha256): string {
-  return `dodeka/${hash}.root`;
+/** `carried` are the files of a medium that nobody attaches: what stage1 boots from, and an installation copies. */
+export function layoutInitramfs(core: PlanCore, carried: readonly Fat32File[]): Initramfs {
+  const files = carried.map(({ path, content }) => file(CARRIED_FOLDER + path, 0o444, content));
+  if (core.machineConfig !== null) files.push(file(CONFIG_PATH, 0o400, blobLayout(core.machineConfig)));
+  const base = padLayout(blobLayout(core.parts.initramfs), BASE_ALIGNMENT_BYTES);
+  if (files.length === 0) return { layout: base, carried: [] };
+  const archive = layoutCpio([...foldersOf(files), ...files]);
+  return {
+    layout: joinCpioArchives([base, archive]),
+    carried: carried.map(({ path: name }) => {
+      const { offset = 0, length: size = 0 } = archive.files.get(CARRIED_FOLDER + name) ?? {};
+      return { name, offset: base.length + offset, size };
+    }),
+  };
+}
+
+function file(path: string, mode: number, content: Layout): CpioEntry {
+  return { ...COMMON, path, mode, kind: "file", content };
+}
+
+/** Every folder that the files lie in. */
+function foldersOf(files: readonly CpioEntry[]): readonly CpioEntry[] {
+  const folders = new Set<string>();
+  for (const { path } of files) for (let at = parentOf(path); at !== undefined; at = parentOf(at)) folders.add(at);
+  return [...folders].map((path) => ({ ...COMMON, path, mode: 0o755, kind: "directory" }));
 }

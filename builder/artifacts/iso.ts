@@ -29,7 +29,7 @@ const GRUB_LOAD_SECTORS = 4;
 const VOLUME_ID = "DODEKA";
 
 export function layoutIsoImage(core: PlanCore, identities: Identities, parts: SmallParts): PlannedOutput {
-  const uki = layoutUki(core, parts, "beside");
+  const uki = layoutUki(core, parts);
   const esp = layoutIsoEsp(core, identities, espFiles(core, uki));
   const volume = layoutVolume(core, parts, esp);
   const diskGuid = identities.uuid("iso disk");

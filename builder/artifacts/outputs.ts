@@ -6,11 +6,11 @@ import { identitiesOf } from "../plan/core.ts";
 import { outputFileName } from "../plan/plan.ts";
 import type { OutputKind } from "../profile/model.ts";
 import { layoutDisk } from "./disk.ts";
-import { layoutInitramfs } from "./initramfs.ts";
 import { layoutIsoImage } from "./iso.ts";
 import type { PlannedImages, PlannedOutput } from "./planned.ts";
 import type { SmallParts } from "./small-parts.ts";
-import { layoutUki, placedSections } from "./uki.ts";
+import { layoutStandAloneInitramfs, layoutStandAloneUki } from "./stand-alone.ts";
+import { placedSections } from "./uki.ts";
 
 /** Lays out every output of one build. Throws PLAN_IMPOSSIBLE, LAYOUT_OVERFLOW. */
 export function planImages(core: PlanCore, kinds: readonly OutputKind[], parts: SmallParts): PlannedImages {
@@ -27,10 +27,10 @@ function layoutOutput(kind: OutputKind, core: PlanCore, identities: Identities, 
     case "iso":
       return layoutIsoImage(core, identities, parts);
     case "uki": {
-      const uki = layoutUki(core, parts, "embedded");
+      const { uki, carried } = layoutStandAloneUki(core, parts);
       return {
         layout: uki.layout,
-        plan: { kind, file, size: uki.layout.length, sections: placedSections(uki.sections) },
+        plan: { kind, file, size: uki.layout.length, sections: placedSections(uki.sections), carried },
       };
     }
     case "kernel":
@@ -39,10 +39,8 @@ function layoutOutput(kind: OutputKind, core: PlanCore, identities: Identities, 
       return { layout: blobLayout(blob), plan: { kind, file, size: blob.size, blob } };
     }
     case "initramfs": {
-      const layout = layoutInitramfs(core, "embedded");
-      const config = core.machineConfig === null ? [] : [core.machineConfig];
-      const blobs = [core.parts.initramfs, core.parts.root, ...config];
-      return { layout, plan: { kind, file, size: layout.length, blobs } };
+      const { layout, carried } = layoutStandAloneInitramfs(core, parts);
+      return { layout, plan: { kind, file, size: layout.length, carried } };
     }
     case "cmdline": {
       const layout = bytesLayout(Buffer.from(core.commandLine, "ascii"));

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // The UKI: systemd-stub, kernel, initramfs and the command line that carries the root hash. Every image of one plan
-// holds the same UKI bytes, with the root image beside it; the stand-alone one has the root image inside.
+// holds the same UKI bytes, with the root image beside it.
 import { blobLayout, bytesLayout } from "../layout/extent.ts";
+import type { Layout } from "../layout/extent.ts";
 import type { PlacedSection, Uki } from "../layout/uki.ts";
 import { assembleUki } from "../layout/uki.ts";
 import type { PlanCore } from "../plan/core.ts";
 import type { PlacedItem } from "../plan/plan.ts";
-import type { RootPlace } from "./initramfs.ts";
 import { layoutInitramfs } from "./initramfs.ts";
 import type { SmallParts } from "./small-parts.ts";
 
-export function layoutUki(core: PlanCore, parts: SmallParts, root: RootPlace): Uki {
+/** The UKI that lies beside its root image. */
+export function layoutUki(core: PlanCore, parts: SmallParts): Uki {
+  return layoutUkiWith(core, parts, layoutInitramfs(core, []).layout);
+}
+
+export function layoutUkiWith(core: PlanCore, parts: SmallParts, initramfs: Layout): Uki {
   const text = (content: string): ReturnType<typeof bytesLayout> => bytesLayout(Buffer.from(content, "ascii"));
   return assembleUki({
     stub: parts["uki-stub"],
@@ -20,7 +25,7 @@ export function layoutUki(core: PlanCore, parts: SmallParts, root: RootPlace): U
       { name: ".cmdline", content: text(core.commandLine) },
       { name: ".uname", content: text(core.kernel.release) },
       { name: ".linux", content: blobLayout(core.parts.kernel) },
-      { name: ".initrd", content: layoutInitramfs(core, root) },
+      { name: ".initrd", content: initramfs },
     ],
   });
 }

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { FactoryError } from "../errors.ts";
-import type { MachineSpec } from "./qemu-args.ts";
+import type { LoadedKernel, MachineSpec } from "./qemu-args.ts";
 import { OVMF_VARIABLES, qemuArgv } from "./qemu-args.ts";
 import { callQmp } from "./qmp.ts";
 import { removeTree } from "./remove-tree.ts";
@@ -32,8 +32,8 @@ export interface MachineRun {
 export interface MachineOptions {
   /** Root of the "machine" toolbox. */
   readonly toolboxRoot: string;
-  /** Absolute path of the image. */
-  readonly image: string;
+  /** Absolute path of the image, or of a kernel and an initramfs in one folder. */
+  readonly image: string | LoadedKernel;
   readonly spec: MachineSpec;
   /** Absolute path of a second disk, alone in its folder, which the guest may write. */
   readonly spareDisk?: string | undefined;
@@ -73,7 +73,7 @@ export async function runMachine(options: MachineOptions): Promise<MachineRun> {
   try {
     await copyFile(join(options.toolboxRoot, OVMF_VARIABLES), join(dir, "variables.fd"));
     const inside = {
-      image: `/build/${basename(options.image)}`,
+      image: imageInside(options.image),
       variables: "/run/variables.fd",
       qmpSocket: "/run/qmp",
       spareDisk: options.spareDisk === undefined ? undefined : `/var/tmp/spare/${basename(options.spareDisk)}`,
@@ -107,12 +107,18 @@ export async function runMachine(options: MachineOptions): Promise<MachineRun> {
 
 type Binds = SandboxCommand["binds"];
 
+function imageInside(image: MachineOptions["image"]): MachineOptions["image"] {
+  const inside = (path: string): string => `/build/${basename(path)}`;
+  if (typeof image === "string") return inside(image);
+  return { ...image, kernel: inside(image.kernel), initramfs: inside(image.initramfs) };
+}
+
 function machineBinds({ image, spareDisk, spec, wires }: MachineOptions, dir: string): Binds {
   const spare: Binds =
     spareDisk === undefined ? [] : [{ host: dirname(spareDisk), inside: "/var/tmp/spare", writable: true }];
   const shared: Binds = wires === undefined ? [] : [{ host: wires.dir, inside: "/var/tmp/wires", writable: true }];
   return [
-    { host: dirname(image), inside: "/build", writable: spec.keepsChanges },
+    { host: dirname(typeof image === "string" ? image : image.kernel), inside: "/build", writable: spec.keepsChanges },
     { host: dir, inside: "/run", writable: true },
     ...spare,
     ...shared,

@@ -43,8 +43,16 @@ export const DEFAULT_MACHINE: MachineSpec = {
   keepsChanges: false,
 };
 
+/** What a boot loader would have put into memory. */
+export interface LoadedKernel {
+  readonly kernel: string;
+  readonly initramfs: string;
+  readonly commandLine: string;
+}
+
 export interface MachinePaths {
-  readonly image: string;
+  /** A kernel that is in memory already stands for a boot over the network: there is no medium then. */
+  readonly image: string | LoadedKernel;
   /** A private, writable copy of the firmware's variables. */
   readonly variables: string;
   readonly qmpSocket: string;
@@ -121,7 +129,10 @@ function spareArgs(path: string | undefined): readonly string[] {
   return ["-drive", drive, "-device", "virtio-blk-pci,drive=spare,serial=spare"];
 }
 
-function driveArgs({ as, sectorBytes, keepsChanges }: MachineSpec, image: string): readonly string[] {
+function driveArgs({ as, sectorBytes, keepsChanges }: MachineSpec, image: MachinePaths["image"]): readonly string[] {
+  if (typeof image !== "string") {
+    return ["-kernel", image.kernel, "-initrd", image.initramfs, "-append", image.commandLine];
+  }
   const media = as === "cdrom" ? "media=cdrom,readonly=on" : keepsChanges ? "snapshot=off" : "snapshot=on";
   const drive = ["-drive", `if=none,id=image,format=raw,file=${image},${media}`];
   const blocks = as === "cdrom" ? "" : `,logical_block_size=${sectorBytes},physical_block_size=${sectorBytes}`;

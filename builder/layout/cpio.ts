@@ -6,7 +6,7 @@
 import { FactoryError } from "../errors.ts";
 import { asciiBytes } from "./bytes.ts";
 import { checkPath, comparePathBytes, parentOf } from "./entry-path.ts";
-import { EMPTY, bytesLayout, concatLayouts, padLayout } from "./extent.ts";
+import { EMPTY, bytesLayout, concatLayouts, padLayout, roundUp } from "./extent.ts";
 import type { Layout } from "./extent.ts";
 
 interface CpioCommon {
@@ -33,17 +33,30 @@ const LONGEST_BYTES = 4096; // kernel PATH_MAX, NUL included
 const TRAILER = "TRAILER!!!"; // name of the entry that ends an archive
 const TYPE_BITS = { directory: 0o040000, file: 0o100000, symlink: 0o120000, char: 0o020000, block: 0o060000 } as const;
 
+export interface CpioArchive extends Layout {
+  /** Content of each file within the archive, in bytes, by path. */
+  readonly files: ReadonlyMap<string, { readonly offset: number; readonly length: number }>;
+}
+
 /**
  * The archive, trailer included, its length a multiple of 4. Entries come out sorted by path bytes whatever the
  * order given, which puts every directory before its children; inodes count from 1 in that order.
  * Throws LAYOUT_INVALID for a hostile path, a duplicate, or a parent that is missing or no directory, and
  * LAYOUT_OVERFLOW for a value that does not fit its field.
  */
-export function layoutCpio(entries: readonly CpioEntry[]): Layout {
+export function layoutCpio(entries: readonly CpioEntry[]): CpioArchive {
   const sorted = [...entries].sort((a, b) => comparePathBytes(a.path, b.path));
   checkTree(sorted);
-  const parts = sorted.flatMap((entry, index) => layoutEntry(entry, index + 1));
-  return concatLayouts([...parts, layoutTrailer()]);
+  const files = new Map<string, { offset: number; length: number }>();
+  const parts: Layout[] = [];
+  let at = 0;
+  for (const [index, entry] of sorted.entries()) {
+    const { head, content } = layoutEntry(entry, index + 1);
+    if (entry.kind === "file") files.set(entry.path, { offset: at + head.length, length: content.length });
+    parts.push(head, padLayout(content, ALIGNMENT_BYTES));
+    at += head.length + roundUp(content.length, ALIGNMENT_BYTES);
+  }
+  return { ...concatLayouts([...parts, layoutTrailer()]), files };
 }
 
 /**
@@ -68,7 +81,7 @@ function checkTree(sorted: readonly CpioEntry[]): void {
   }
 }
 
-function layoutEntry(entry: CpioEntry, inode: number): readonly Layout[] {
+function layoutEntry(entry: CpioEntry, inode: number): { readonly head: Layout; readonly content: Layout } {
   const content = contentOf(entry);
   const head = encodeHead(entry.path, [
     ["ino", inode], //                                    6..13
@@ -83,7 +96,7 @@ function layoutEntry(entry: CpioEntry, inode: number): readonly Layout[] {
     ["rdevmajor", entry.kind === "device" ? entry.major : 0], // 78..85
     ["rdevminor", entry.kind === "device" ? entry.minor : 0], // 86..93
   ]);
-  return [bytesLayout(head), padLayout(content, ALIGNMENT_BYTES)];
+  return { head: bytesLayout(head), content };
 }
 
 function layoutTrailer(): Layout {

@@ -27,6 +27,14 @@ export interface PlannedFat {
   readonly files: readonly PlacedItem[];
 }
 
+/** The files of an ESP that an image without a medium carries in its initramfs. */
+export interface CarriedEsp {
+  /** Offsets within the output. */
+  readonly files: readonly PlacedItem[];
+  /** Sections of the UKI among them; offsets within that UKI. */
+  readonly uki: readonly PlacedItem[];
+}
+
 interface OutputCommon {
   /** File name. */
   readonly file: string;
@@ -53,9 +61,9 @@ export type OutputPlan = OutputCommon &
         readonly files: readonly PlacedItem[];
         readonly uki: readonly PlacedItem[];
       }
-    | { readonly kind: "uki"; readonly sections: readonly PlacedItem[] }
+    | { readonly kind: "uki"; readonly sections: readonly PlacedItem[]; readonly carried: CarriedEsp }
     | { readonly kind: "kernel" | "root"; readonly blob: BlobRef }
-    | { readonly kind: "initramfs"; readonly blobs: readonly BlobRef[] }
+    | { readonly kind: "initramfs"; readonly carried: CarriedEsp }
     | { readonly kind: "cmdline"; readonly text: string }
   );
 

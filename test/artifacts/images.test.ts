@@ -68,7 +68,7 @@ for (const { plan, layout } of [...outputs, ...every]) {
   });
 }
 
-/** How often each byte of a blob is in a layout, over all blobs that matter: at most once. */
+/** Where the bytes of a blob are in a layout, in the order of the blob. */
 function slicesOf(layout: Layout, digest: Sha256): readonly (readonly [number, number])[] {
   const slices = layout.extents.flatMap(({ source, length }) =>
     source.kind === "blob" && source.digest === digest ? [[source.offset, source.offset + length] as const] : [],
@@ -76,22 +76,45 @@ function slicesOf(layout: Layout, digest: Sha256): readonly (readonly [number, n
   return slices.sort(([a], [b]) => a - b);
 }
 
-for (const [name, layout] of [
-  ["raw", raw.layout],
-  ["iso", iso.layout],
-  ["uki", uki.layout],
+for (const [name, layout, ukis] of [
+  ["raw", raw.layout, 1],
+  ["iso", iso.layout, 1],
+  ["uki", uki.layout, 2], // itself, and the one that it carries for an installation
 ] as const) {
-  for (const blob of ["kernel", "initramfs", "root"] as const) {
-    test(`the ${name} image holds every byte of the ${blob} once`, () => {
+  for (const [blob, times] of [
+    ["kernel", ukis],
+    ["initramfs", ukis],
+    ["root", 1],
+  ] as const) {
+    test(`the ${name} image holds every byte of the ${blob} ${times === 1 ? "once" : "twice"}`, () => {
       const { digest, size } = fake.release.parts[blob];
+      const slices = slicesOf(layout, digest);
       let at = 0;
-      for (const [start, end] of slicesOf(layout, digest)) {
+      for (const [start, end] of slices.filter((_, i) => i % times === 0)) {
         assert.equal(start, at);
         at = end;
       }
       assert.equal(at, size);
+      assert.equal(
+        slices.reduce((sum, [start, end]) => sum + end - start, 0),
+        times * size,
+      );
     });
   }
+}
+
+for (const kind of ["uki", "initramfs"] as const) {
+  test(`the stand-alone ${kind} carries the ISO's ESP files where the plan says`, async () => {
+    const { layout, plan } = outputOf(planOf(METAL.replace("[raw, iso, uki]", `[${kind}]`), fake).outputs, kind);
+    assert.deepEqual(
+      plan.carried.files.map((f) => f.name),
+      iso.plan.esp.files.map((f) => f.name),
+    );
+    assert.deepEqual(plan.carried.uki, iso.plan.uki);
+    for (const item of plan.carried.files) {
+      assert.deepEqual(await bytesOf(part(layout, item)), await bytesOf(part(iso.layout, espFile(iso, item.name))));
+    }
+  });
 }
 
 test("every ISO9660 file but GRUB's loader is the ESP's file of that name, the same bytes at the same place", () => {
@@ -134,7 +157,7 @@ test("the UKI's sections hold command line, kernel and initramfs, and the root i
   );
   const initrd = itemNamed(alone, ".initrd");
   assert.ok(initrd.size > section(".initrd").size + fake.release.parts.root.size);
-  assert.ok((await textAt(uki.layout, initrd)).includes(`dodeka/${fake.release.root.hash}.root`));
+  assert.ok((await textAt(uki.layout, initrd)).includes(`esp/dodeka/${fake.release.root.hash}.root`));
 });
 
 test("raw and ISO carry the same UKI bytes", async () => {
@@ -181,6 +204,16 @@ test("a disk with 4096-byte sectors has no BIOS partition, and partitions at mul
   );
   for (const { offset, size } of [...disk.partitions, ...raw.plan.partitions])
     assert.deepEqual([offset % 2 ** 20, size % 2 ** 20], [0, 0]);
+});
+
+test("a stand-alone image whose arguments GRUB would change carries no grub.cfg", () => {
+  const profile = METAL.replace("[raw, iso, uki]", "[uki]") + `kernelArguments: {add: ['dyndbg="file a +p"']}\n`;
+  const { carried } = outputOf(planOf(profile, fake).outputs, "uki").plan;
+  const names = iso.plan.esp.files.map((f) => f.name);
+  assert.deepEqual(
+    carried.files.map((f) => f.name),
+    names.filter((name) => name !== "grub/grub.cfg"),
+  );
 });
 
 test("an embedded machine configuration is in the initramfs of every image that has one", async () => {

@@ -7,7 +7,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
-import type { MachineControls, MachineRun, Wires } from "../../builder/host/machine.ts";
+import type { MachineControls, MachineOptions, MachineRun, Wires } from "../../builder/host/machine.ts";
 import { runMachine } from "../../builder/host/machine.ts";
 import { DEFAULT_MACHINE } from "../../builder/host/qemu-args.ts";
 import type { MachineSpec } from "../../builder/host/qemu-args.ts";
@@ -21,7 +21,7 @@ const API_PORT = 50_000;
 export interface DrivenOptions {
   /** Names the saved log. */
   readonly name: string;
-  readonly image: string;
+  readonly image: MachineOptions["image"];
   readonly spareDisk?: string;
   readonly wires?: Wires;
   readonly spec: Partial<MachineSpec>;

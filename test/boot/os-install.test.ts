@@ -3,38 +3,23 @@
 // the console, a configuration, installation, boots from the disk, every readout, refusals, reboot, shutdown and reset.
 // It ends with the figures by which the OS is to be small.
 import assert from "node:assert/strict";
-import { mkdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { statSync } from "node:fs";
 import { after, test } from "node:test";
 import { buildImages } from "../foreign/built-images.ts";
-import { ADMIN, READER, assertRefused } from "../os/api-test.ts";
-import type { Person } from "../os/cluster.ts";
-import { makeCluster } from "../os/cluster.ts";
-import type { StockClient } from "../os/stock-client.ts";
-import { stockClient } from "../os/stock-client.ts";
-import { buildTalosctl } from "../talosctl/build.ts";
+import { assertRefused } from "../os/api-test.ts";
 import { answered, eventually } from "./asking.ts";
 import type { DrivenMachine } from "./driven-machine.ts";
-import { freePort, startMachine } from "./driven-machine.ts";
+import { startMachine } from "./driven-machine.ts";
+import { ends, makeOwner, ready } from "./machine-owner.ts";
 import { memoryUse, residentMemory } from "./memory-use.ts";
 import { measure, printMetrics } from "./os-metrics.ts";
 
-const GIB = 2 ** 30;
-const DISK_BYTES = 4 * GIB;
-/** Far beyond what a free host needs: what is measured is printed, and only what never comes is a failure. */
-const READY_MS = 480_000;
 const INSTALL_MS = 480_000;
 const END_MS = 240_000;
 const UEFI = { firmware: "uefi" } as const;
 
 const images = await buildImages(["iso", "uki"]);
-const program = await buildTalosctl();
-const port = await freePort();
-const disk = makeDisk();
-const cluster = await makeCluster(program, join(images.dir, "cluster"));
-const stranger = stockClient(program, images.dir, ["--insecure", "--nodes", `127.0.0.1:${port}`]);
-const admin = await clientOf("admin", ADMIN);
-const reader = await clientOf("reader", READER);
+const { disk, port, admin, reader, stranger, configure } = await makeOwner(images.dir);
 let machine: DrivenMachine | undefined;
 after(() => machine?.cut());
 
@@ -54,16 +39,13 @@ test("a machine is configured, installed and driven by the stock client", async 
   });
 
   await t.test("a configuration without the code is refused", async () => {
-    writeFileSync(join(images.dir, "machine.yaml"), cluster.config);
     assertRefused(await stranger.run(["apply-config", "--file", "machine.yaml"]), /PermissionDenied/);
     assertRefused(await admin.run(["version"]), /tls|certificate|Unavailable/);
   });
 
   await t.test("with the code of the console it is applied, installed and booted from the disk", async () => {
     const running = up();
-    const [, code] = await running.waitFor(/code\W+([0-9A-Z]{4}-[0-9A-Z]{4})/i, READY_MS);
-    writeFileSync(join(images.dir, "machine.yaml"), `# dodeka-code: ${code}\n${cluster.config}`);
-    await stranger.ok(["apply-config", "--file", "machine.yaml"]);
+    await configure(running);
     await running.waitFor(/dodeka: phase install /, INSTALL_MS);
     await ends(running, INSTALL_MS);
     machine = await bootDisk("os installed");
@@ -187,31 +169,4 @@ function up(): DrivenMachine {
 async function bootDisk(name: string): Promise<DrivenMachine> {
   await machine?.cut();
   return startMachine({ name, image: disk, port, spec: { ...UEFI, as: "disk", keepsChanges: true } });
-}
-
-async function ready(running: DrivenMachine): Promise<void> {
-  await running.waitFor(/^dodeka: ready /m, READY_MS);
-}
-
-async function ends(running: DrivenMachine, timeoutMs: number): Promise<void> {
-  const timeout = new Promise<never>((_, reject) => {
-    setTimeout(() => reject(new Error(`the machine did not end within ${timeoutMs / 1000} s`)), timeoutMs).unref();
-  });
-  const run = await Promise.race([running.end(), timeout]);
-  assert.equal(run.exitCode, 0);
-}
-
-async function clientOf(name: string, person: Person): Promise<StockClient> {
-  const talosconfig = await cluster.talosconfigOf(name, person);
-  const where = ["--endpoints", `127.0.0.1:${port}`, "--nodes", "127.0.0.1"];
-  return stockClient(program, images.dir, ["--talosconfig", talosconfig, ...where]);
-}
-
-function makeDisk(): string {
-  const dir = join(images.dir, "disk");
-  mkdirSync(dir);
-  const path = join(dir, "disk.raw");
-  writeFileSync(path, "");
-  truncateSync(path, DISK_BYTES);
-  return path;
 }

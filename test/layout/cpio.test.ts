@@ -99,6 +99,22 @@ test("layoutCpio keeps contents of every length mod 4 aligned", () => {
   );
 });
 
+test("layoutCpio says where the content of each file lies", () => {
+  const archive = layoutCpio(CPIO_SAMPLE);
+  const bytes = Buffer.from(layoutBytes(archive));
+  const found = [...archive.files].map(([path, { offset, length }]) => [
+    path,
+    bytes.toString("utf8", offset, offset + length),
+  ]);
+  assert.deepEqual(Object.fromEntries(found), {
+    "etc-old": "",
+    "etc/hosts": "127.0.0.1 localhost\n",
+    init: "#!\n",
+    "usr/bin/größe 😀": "x",
+    "usr/bin/\ufb33": "y",
+  });
+});
+
 test("layoutCpio keeps a content of zeros as zeros", () => {
   const layout = layoutCpio([{ ...cpioFile("big", ""), kind: "file", content: zerosLayout(1 << 30) }]);
   assert.ok(layout.extents.some((e) => e.source.kind === "zeros" && e.length >= 1 << 30));

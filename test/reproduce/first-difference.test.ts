@@ -55,7 +55,8 @@ const ISO: OutputPlan = {
   esp: ESP,
   files: [{ name: "boot/grub-cd.img", offset: 65536, size: 100 }],
 };
-const UKI: OutputPlan = { kind: "uki", file: "x", size: 8192, sections: SECTIONS };
+const CARRIED = { files: [{ name: "EFI/Linux/dodeka_1.efi", offset: 6000, size: 2000 }], uki: [...SECTIONS] };
+const UKI: OutputPlan = { kind: "uki", file: "x", size: 8192, sections: SECTIONS, carried: CARRIED };
 
 for (const [plan, offset, want] of [
   [RAW, 440, "MBR, byte 440"],
@@ -74,6 +75,8 @@ for (const [plan, offset, want] of [
   [ISO, 65_540, "boot/grub-cd.img, byte 4 of it"],
   [ISO, MIB + 2050, "partition EFI, loader/loader.conf, byte 2 of it"],
   [UKI, 4099, "section .linux, byte 3 of it"],
+  [UKI, 6005, "carried EFI/Linux/dodeka_1.efi, the stub and its headers, byte 5 of the UKI"],
+  [{ kind: "initramfs", file: "x", size: 9000, carried: CARRIED }, 100, "byte 100 of the initramfs"],
   [{ kind: "cmdline", file: "x", size: 3, text: "abc" }, 2, "byte 2 of the cmdline"],
 ] as readonly (readonly [OutputPlan, number, string])[]) {
   test(`locateOffset names ${want} (${plan.kind})`, () => {

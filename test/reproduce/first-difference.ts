@@ -3,7 +3,7 @@
 // geometry, or the first differing member of two JSON documents.
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import type { OutputPlan, PlacedItem } from "../../builder/plan/plan.ts";
+import type { CarriedEsp, OutputPlan, PlacedItem } from "../../builder/plan/plan.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
 const GPT_ENTRY_BYTES = 128 * 128;
@@ -45,10 +45,11 @@ export function locateOffset(plan: OutputPlan, offset: number): string {
       return `ISO9660 structures, block ${Math.floor(offset / 2048)}, byte ${offset % 2048} of it`;
     }
     case "uki":
-      return inUki(plan.sections, offset);
+      return inCarried(plan.carried, offset) ?? inUki(plan.sections, offset);
+    case "initramfs":
+      return inCarried(plan.carried, offset) ?? `byte ${offset} of the ${plan.kind}`;
     case "kernel":
     case "root":
-    case "initramfs":
     case "cmdline":
       return `byte ${offset} of the ${plan.kind}`;
     default:
@@ -72,10 +73,18 @@ function inDisk(plan: DiskPlan, offset: number, sectorBytes: number): string {
   if (partition.name !== "EFI") return `partition ${partition.name}, byte ${within} of it`;
   const file = itemAt(plan.esp.files, within);
   if (file === undefined) return `partition EFI, FAT structures, byte ${within} of the volume`;
-  const inFile = within - file.offset;
-  const where =
-    file.name.endsWith(".efi") && file.name.includes("/Linux/") ? inUki(plan.uki, inFile) : `byte ${inFile} of it`;
-  return `partition EFI, ${file.name}, ${where}`;
+  return `partition EFI, ${inEspFile(file, plan.uki, within)}`;
+}
+
+function inCarried({ files, uki }: CarriedEsp, offset: number): string | undefined {
+  const file = itemAt(files, offset);
+  return file === undefined ? undefined : `carried ${inEspFile(file, uki, offset)}`;
+}
+
+function inEspFile({ name, offset: start }: PlacedItem, uki: readonly PlacedItem[], offset: number): string {
+  const inFile = offset - start;
+  const where = name.endsWith(".efi") && name.includes("/Linux/") ? inUki(uki, inFile) : `byte ${inFile} of it`;
+  return `${name}, ${where}`;
 }
 
 function inEntries(offset: number, which: string): string {

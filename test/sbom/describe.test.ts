@@ -23,7 +23,6 @@ const root = (path: string): string[] => [
   `${path}!etc/os-release dodeka`,
   `${path}!sbin/init binary:init`,
 ];
-const embedded = `dodeka/${PLAN.core.root.hash}.root`;
 const esp = [
   "esp/EFI/BOOT/BOOTX64.EFI systemd",
   "esp/EFI/Linux/dodeka_1.0.0.efi dodeka",
@@ -36,12 +35,12 @@ const esp = [
 const WANTED: Readonly<Record<string, readonly string[]>> = {
   raw: [...esp, "mbr grub", "partition/BIOS grub", "partition/META dodeka"],
   iso: [...esp, "iso/boot/grub-cd.img grub", "mbr grub"],
-  uki: [...uki("metal-amd64-uki.efi"), ...root(`metal-amd64-uki.efi!.initrd!${embedded}`)],
+  uki: [...uki("metal-amd64-uki.efi"), ...esp.map((line) => `metal-amd64-uki.efi!.initrd!${line}`)],
   kernel: ["kernel-amd64 linux"],
   initramfs: [
     "initramfs-amd64.xz!base dodeka",
     "initramfs-amd64.xz!base!init binary:stage1",
-    ...root(`initramfs-amd64.xz!${embedded}`),
+    ...esp.map((line) => `initramfs-amd64.xz!${line}`),
   ],
   cmdline: ["cmdline-metal-amd64 kernel-arguments"],
   root: root("root-amd64.img"),
@@ -69,7 +68,8 @@ test("components are the owners and what they depend on, nothing else", () => {
 test("kernel arguments and machine configuration appear by digest only", () => {
   const config = digests("secret: word");
   const plan = { ...PLAN, core: { ...PLAN.core, machineConfig: { digest: config.sha256, size: config.size } } };
-  const facts = { digest: sha256("x"), pieces: new Map([[MACHINE_CONFIG, config]]) };
+  const { pieces } = measure(outputOf("initramfs"));
+  const facts = { digest: sha256("x"), pieces: new Map([...pieces, [MACHINE_CONFIG, config]]) };
   const model = describeArtifact(plan, outputOf("initramfs"), INVENTORY, facts);
   assert.equal(model.components.find((c) => c.id === MACHINE_CONFIG)?.sha256, config.sha256);
   assert.ok(model.files.some((f) => f.path.endsWith("!dodeka/machine-config") && f.owner === MACHINE_CONFIG));
@@ -91,7 +91,8 @@ test("a file on the ESP that nobody knows stops the description", () => {
 });
 
 test("a section that nobody knows stops the description", () => {
-  const odd = { kind: "uki", file: "x", size: 1, sections: [{ name: ".dtb", offset: 0, size: 1 }] } as const;
+  const carried = { files: [], uki: [] };
+  const odd = { kind: "uki", file: "x", size: 1, sections: [{ name: ".dtb", offset: 0, size: 1 }], carried } as const;
   assert.throws(() => describeArtifact(PLAN, odd, INVENTORY, measure(odd)), { code: "RELEASE_INVALID" });
 });
 

@@ -104,6 +104,8 @@ const esp = {
   ].map((name, i) => ({ name, offset: i * 4096, size: 4096 })),
 };
 
+const carried = { files: esp.files, uki };
+
 export const OUTPUTS: readonly OutputPlan[] = [
   {
     kind: "raw",
@@ -129,9 +131,9 @@ export const OUTPUTS: readonly OutputPlan[] = [
     ],
     uki,
   },
-  { kind: "uki", file: "metal-amd64-uki.efi", size: 8192, sections: uki },
+  { kind: "uki", file: "metal-amd64-uki.efi", size: 8192, sections: uki, carried },
   { kind: "kernel", file: "kernel-amd64", size: 6, blob: blob("kernel") },
-  { kind: "initramfs", file: "initramfs-amd64.xz", size: 13, blobs: [blob("initramfs"), blob("root")] },
+  { kind: "initramfs", file: "initramfs-amd64.xz", size: 13, carried },
   { kind: "cmdline", file: "cmdline-metal-amd64", size: 5, text: "quiet" },
   { kind: "root", file: "root-amd64.img", size: 4, blob: blob("root") },
 ];

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"dodeka/userland/internal/media"
 	"dodeka/userland/internal/sysfs"
 	"dodeka/userland/internal/uevent"
@@ -20,12 +22,16 @@ const (
 	findPause   = 250 * time.Millisecond // between looks when the kernel announces nothing
 	findQuiet   = 20 * time.Millisecond  // after the last announcement of a burst
 	mediaMount  = "/run/dodeka/media"    // below /run, so that it moves along to the root
+	carried     = "/esp"                 // in the initramfs of an image without a medium: what a medium would hold
 )
 
-// findRoot looks in the initramfs, then on media as they appear.
+// findRoot looks in the initramfs, then on media as they appear. What it takes is at mediaMount afterwards.
 func findRoot(b *boot) error {
 	path := "dodeka/" + b.cmdline.RootImageName()
-	image, err := media.OpenBelow("/", path)
+	if err := os.MkdirAll(mediaMount, 0o755); err != nil {
+		return err
+	}
+	image, err := openCarried(path)
 	if err == nil {
 		b.image = image
 		return nil
@@ -33,15 +39,32 @@ func findRoot(b *boot) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("initramfs: %w", err)
 	}
-	if err := os.MkdirAll(mediaMount, 0o755); err != nil {
-		return err
-	}
 	events, err := uevent.Listen()
 	if err != nil {
 		return err
 	}
 	defer events.Close()
 	return b.searchMedia(path, events)
+}
+
+// openCarried lets the folder of the initramfs stand for a medium, read-only and for the whole life of the machine: an
+// installation copies what is in it.
+func openCarried(path string) (*os.File, error) {
+	if _, err := os.Lstat(carried); err != nil {
+		return nil, err
+	}
+	if err := unix.Mount(carried, mediaMount, "", unix.MS_BIND, ""); err != nil {
+		return nil, fmt.Errorf("bind %s: %w", carried, err)
+	}
+	const flags = unix.MS_BIND | unix.MS_REMOUNT | unix.MS_RDONLY | unix.MS_NODEV | unix.MS_NOSUID | unix.MS_NOEXEC
+	if err := unix.Mount("", mediaMount, "", flags, ""); err != nil {
+		return nil, fmt.Errorf("remount %s: %w", mediaMount, err)
+	}
+	image, err := media.OpenBelow(mediaMount, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s has no %s", carried, path) // another image's: no medium can make this one whole
+	}
+	return image, err
 }
 
 func (b *boot) searchMedia(path string, events *uevent.Listener) error {

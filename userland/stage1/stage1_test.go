@@ -94,9 +94,10 @@ func TestCheckLength(t *testing.T) {
 	}
 }
 
-func TestRemoveBelowKeepsLinkTargets(t *testing.T) {
+func TestRemoveBelowKeepsLinkTargetsAndWhatIsCarried(t *testing.T) {
 	dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "keep")
-	for _, path := range []string{outside, filepath.Join(dir, "a/b/c"), filepath.Join(dir, "d")} {
+	carried := filepath.Join(dir, "esp/dodeka/x.root")
+	for _, path := range []string{outside, carried, filepath.Join(dir, "a/b/c"), filepath.Join(dir, "d")} {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -107,13 +108,17 @@ func TestRemoveBelowKeepsLinkTargets(t *testing.T) {
 	if err := os.Symlink(filepath.Dir(outside), filepath.Join(dir, "link")); err != nil {
 		t.Fatal(err)
 	}
-	removeBelow(dir, deviceOf(t, dir)+1) // another file system: nothing may go
-	if entries, _ := os.ReadDir(dir); len(entries) != 3 {
+	except := filepath.Join(dir, "esp")
+	removeBelow(dir, deviceOf(t, dir)+1, except) // another file system: nothing may go
+	if entries, _ := os.ReadDir(dir); len(entries) != 4 {
 		t.Errorf("deleted from another file system, %d entries left", len(entries))
 	}
-	removeBelow(dir, deviceOf(t, dir))
-	if entries, _ := os.ReadDir(dir); len(entries) != 0 {
+	removeBelow(dir, deviceOf(t, dir), except)
+	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
 		t.Errorf("%d entries left", len(entries))
+	}
+	if _, err := os.Stat(carried); err != nil {
+		t.Error("deleted what stands for a medium")
 	}
 	if _, err := os.Stat(outside); err != nil {
 		t.Error("followed a link")

@@ -43,8 +43,8 @@ func switchRoot(b *boot) error {
 	return fmt.Errorf("exec /sbin/init: %w", err)
 }
 
-// emptyInitramfs frees the memory of the initramfs. It refuses to delete from anything but a memory file system, and
-// it stays on that one. The root image inside it lives on, without a name, as long as the loop device holds it.
+// emptyInitramfs frees the memory of the initramfs, but for what stands for a medium. It refuses to delete from anything
+// but a memory file system, and it stays on that one.
 func emptyInitramfs(root string) error {
 	var system unix.Statfs_t
 	if err := unix.Statfs(root, &system); err != nil {
@@ -57,21 +57,21 @@ func emptyInitramfs(root string) error {
 	if err := unix.Lstat(root, &top); err != nil {
 		return err
 	}
-	removeBelow(root, top.Dev)
+	removeBelow(root, top.Dev, filepath.Join(root, carried))
 	return nil
 }
 
-// removeBelow deletes what it can on one device; what cannot be deleted only costs memory.
-func removeBelow(dir string, device uint64) {
+// removeBelow deletes what it can on one device, except one folder; what cannot be deleted only costs memory.
+func removeBelow(dir string, device uint64, except string) {
 	entries, _ := os.ReadDir(dir)
 	for _, entry := range entries {
 		path := filepath.Join(dir, entry.Name())
 		var info unix.Stat_t
-		if unix.Lstat(path, &info) != nil || info.Dev != device {
+		if path == except || unix.Lstat(path, &info) != nil || info.Dev != device {
 			continue
 		}
 		if entry.IsDir() {
-			removeBelow(path, device)
+			removeBelow(path, device, except)
 		}
 		_ = os.Remove(path)
 	}

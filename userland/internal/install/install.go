@@ -4,7 +4,7 @@
 // boot sector, empty META. STATE and EPHEMERAL are made by volumes afterwards.
 // Everything is read and checked before the disk is touched. Then sector 0 is cleared, which firmware takes for an empty
 // disk; it gets its content last, after everything was flushed and read back. So a power cut leaves the old disk, one
-// that firmware passes over, or the new one, and never anything in between.
+// that firmware passes over and that can be installed onto again, or the new one, and never anything in between.
 package install
 
 import (
@@ -44,12 +44,10 @@ type Request struct {
 
 // Places are where the installation finds itself; tests have others.
 type Places struct {
-	Medium     string // where stage1 mounted the medium
-	Embedded   string // boot files out of the initramfs, where no medium was booted
-	Share      string // boot.img and core.img
-	Sys        string
-	Cmdline    string // file
-	RootDevice func() (string, error)
+	Medium  string // where stage1 mounted the medium, or what the initramfs carried in its place
+	Share   string // boot.img and core.img
+	Sys     string
+	Cmdline string // file
 }
 
 func (p *Places) complete() {
@@ -59,13 +57,9 @@ func (p *Places) complete() {
 		}
 	}
 	set(&p.Medium, "/run/dodeka/media")
-	set(&p.Embedded, "/run/dodeka/esp")
 	set(&p.Share, "/usr/share/dodeka/boot")
 	set(&p.Sys, "/sys")
 	set(&p.Cmdline, "/proc/cmdline")
-	if p.RootDevice == nil {
-		p.RootDevice = func() (string, error) { return loopBelow(p.Sys) }
-	}
 }
 
 // Run returns when the disk boots. After an error before "erase" the disk is as it was.
@@ -117,6 +111,9 @@ func refuseData(disk blockdevice.Storage, r Request) error {
 	}
 	found, err := probe.Identify(disk, disk.Size())
 	if err != nil {
+		return err
+	}
+	if again, err := isUnfinished(disk, found); again || err != nil {
 		return err
 	}
 	if len(found) > 0 {
@@ -177,7 +174,10 @@ func erase(disk blockdevice.Storage) error {
 	if err := disk.Zero(disk.Size()-mib, mib); err != nil {
 		return err
 	}
-	return disk.Sync()
+	if err := disk.Sync(); err != nil {
+		return err
+	}
+	return markUnfinished(disk)
 }
 
 func writeESP(ctx context.Context, disk blockdevice.Storage, p *layout, from source, progress func(string)) ([]fat32.Place, error) {

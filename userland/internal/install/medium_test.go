@@ -67,8 +67,8 @@ func medium(t *testing.T, fill byte) (Places, cmdline.Cmdline) {
 			t.Fatal(err)
 		}
 	}
-	return Places{Medium: filepath.Join(dir, "m"), Embedded: filepath.Join(dir, "none"), Share: filepath.Join(dir, "share"),
-		Sys: filepath.Join(dir, "sys"), Cmdline: filepath.Join(dir, "cmdline")}, running
+	return Places{Medium: filepath.Join(dir, "m"), Share: filepath.Join(dir, "share"), Sys: filepath.Join(dir, "sys"),
+		Cmdline: filepath.Join(dir, "cmdline")}, running
 }
 
 func sourceOf(t *testing.T, fill byte) source {

@@ -10,6 +10,7 @@ import (
 	"dodeka/userland/internal/blockdevice"
 	"dodeka/userland/internal/fat32"
 	"dodeka/userland/internal/partition"
+	"dodeka/userland/internal/probe"
 )
 
 // bootable checks a disk as firmware and stage1 would: sector 0, table, ESP, root hash.
@@ -68,5 +69,32 @@ func TestEveryPowerCutLeavesTheOldABlankOrTheNewDisk(t *testing.T) {
 	}
 	if counts["old"] == 0 || counts["blank"] == 0 || counts["new"] == 0 {
 		t.Errorf("states: %v", counts)
+	}
+}
+
+func TestACutInstallationNeedsNoLeaveToWipe(t *testing.T) {
+	from := sourceOf(t, 1)
+	start := blockdevice.NewRecorder(diskBytes, 512)
+	disk := start.Clone()
+	if _, err := write(context.Background(), disk, from, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	again := 0
+	for n := range disk.Writes() + 1 {
+		cut := disk.CutAfter(start, n, 0)
+		err := refuseData(cut, Request{Disk: "disk"})
+		complete := bootable(cut, from) == nil
+		if complete == (err == nil) {
+			t.Errorf("after %d of %d writes: complete %v, %v", n, disk.Writes(), complete, err)
+		}
+		if blank, _ := probe.Blank(cut, cut.Size()); err == nil && !blank {
+			again++
+		}
+		if _, err := cut.WriteAt([]byte("XFSB"), 0); err != nil || !errors.Is(refuseData(cut, Request{}), ErrHasData) {
+			t.Errorf("after %d writes a file system that came later is not seen: %v", n, err)
+		}
+	}
+	if again == 0 {
+		t.Error("no cut left anything behind")
 	}
 }

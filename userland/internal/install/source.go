@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"dodeka/userland/internal/cmdline"
@@ -18,7 +19,8 @@ import (
 
 const maxBootFile = 256 << 20 // bytes; a UKI has some 15 MB
 
-// source is what an installation copies, all of it from the medium or the initramfs that was booted.
+// source is what an installation copies, all of it from the medium that was booted, or from what the initramfs carried in
+// its place.
 type source struct {
 	files   []fat32.File
 	root    string // path of the root image among the files
@@ -33,38 +35,31 @@ var bootPaths = []string{
 	"EFI/BOOT/BOOTX64.EFI",
 	"EFI/systemd/systemd-bootx64.efi",
 	"loader/loader.conf",
-	"grub/grub.cfg",
 }
 
-// findSource opens nothing yet but the small files of BIOS boot. places.RootDevice holds the root image where no medium
-// does.
+// grubConfig is missing where GRUB would change the kernel's arguments.
+const grubConfig = "grub/grub.cfg"
+
+// findSource opens nothing yet but the small files of BIOS boot.
 func findSource(places Places, running cmdline.Cmdline) (source, error) {
-	dir, embedded := places.Medium, false
-	if _, err := os.Stat(path.Join(dir, bootPaths[0])); errors.Is(err, fs.ErrNotExist) {
-		dir, embedded = places.Embedded, true
-	}
 	s := source{running: running, root: "dodeka/" + running.RootImageName(), uki: "EFI/Linux/dodeka_" + running.Version + ".efi"}
-	for _, name := range append(append([]string(nil), bootPaths...), s.uki) {
-		if err := s.add(dir, name); err != nil {
+	for _, name := range append(append([]string(nil), bootPaths...), s.uki, s.root) {
+		if err := s.add(places.Medium, name); err != nil {
 			return source{}, fmt.Errorf("the boot medium lacks what an installation copies: %w", err)
 		}
 	}
-	var err error
-	if embedded {
-		err = s.addRootDevice(places.RootDevice)
-	} else {
-		err = s.add(dir, s.root)
-	}
-	if err != nil {
+	switch err := s.add(places.Medium, grubConfig); {
+	case errors.Is(err, fs.ErrNotExist):
+		return s, nil
+	case err != nil:
 		return source{}, err
 	}
+	var err error
 	if s.bootImg, err = readSmall(path.Join(places.Share, "boot.img")); err != nil {
 		return source{}, err
 	}
-	if s.coreImg, err = readSmall(path.Join(places.Share, "core.img")); err != nil {
-		return source{}, err
-	}
-	return s, nil
+	s.coreImg, err = readSmall(path.Join(places.Share, "core.img"))
+	return s, err
 }
 
 func (s *source) add(dir, name string) error {
@@ -78,25 +73,6 @@ func (s *source) add(dir, name string) error {
 	s.files = append(s.files, fat32.File{
 		Path: name, Size: info.Size(), Open: func() (io.ReadCloser, error) { return os.Open(path.Join(dir, name)) },
 	})
-	return nil
-}
-
-// addRootDevice takes the root image out of the loop device: the file in the initramfs has no name any more.
-func (s *source) addRootDevice(find func() (string, error)) error {
-	device, err := find()
-	if err != nil {
-		return err
-	}
-	opened, err := os.Open(device)
-	if err != nil {
-		return err
-	}
-	defer opened.Close()
-	size, err := opened.Seek(0, io.SeekEnd)
-	if err != nil {
-		return err
-	}
-	s.files = append(s.files, fat32.File{Path: s.root, Size: size, Open: func() (io.ReadCloser, error) { return os.Open(device) }})
 	return nil
 }
 
@@ -148,8 +124,23 @@ func (s *source) checkUKI() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.Path, err)
 	}
-	if found := cmdline.Normalise(text); found != s.running.Text {
-		return fmt.Errorf("%s is not what was booted: its command line is %q", f.Path, found)
+	if err := s.checkArguments(text); err != nil {
+		return fmt.Errorf("%s is not what was booted: %w", f.Path, err)
+	}
+	return nil
+}
+
+// checkArguments wants every argument of the UKI among those of this boot. The boot may have had more: loaders of PXE
+// say where the initramfs is, people where the configuration is. Those end with it.
+func (s *source) checkArguments(text string) error {
+	if _, err := cmdline.Parse(text); err != nil {
+		return err
+	}
+	booted := strings.Fields(s.running.Text)
+	for _, argument := range strings.Fields(cmdline.Normalise(text)) {
+		if !slices.Contains(booted, argument) {
+			return fmt.Errorf("this boot has no argument %q", argument)
+		}
 	}
 	return nil
 }
@@ -168,20 +159,4 @@ func readSmall(name string) ([]byte, error) {
 		err = fmt.Errorf("%s is over a MiB", name)
 	}
 	return content, err
-}
-
-// loopBelow finds the loop device that the verified root lies on: /sys/block/dm-0/slaves/loop0.
-func loopBelow(sys string) (string, error) {
-	mappers, _ := fs.Glob(os.DirFS(sys), "block/dm-*/dm/name")
-	for _, file := range mappers {
-		name, _ := os.ReadFile(path.Join(sys, file))
-		if strings.TrimSpace(string(name)) != "dodeka-root" {
-			continue
-		}
-		slaves, _ := os.ReadDir(path.Join(sys, path.Dir(path.Dir(file)), "slaves"))
-		if len(slaves) == 1 {
-			return "/dev/" + slaves[0].Name(), nil
-		}
-	}
-	return "", errors.New("the device below the root was not found")
 }

@@ -4,48 +4,55 @@ package install
 
 import (
 	"bytes"
-	"errors"
+	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"dodeka/userland/internal/blockdevice"
+	"dodeka/userland/internal/cmdline"
 )
 
-func TestSourceOutOfTheInitramfs(t *testing.T) {
+func TestInstallationWithoutGRUB(t *testing.T) {
 	places, running := medium(t, 1)
-	image, _ := sealed(1)
-	device := filepath.Join(t.TempDir(), "loop0")
-	if err := os.WriteFile(device, image, 0o600); err != nil {
+	if err := os.Remove(filepath.Join(places.Medium, grubConfig)); err != nil {
 		t.Fatal(err)
 	}
-	places.Medium, places.Embedded = places.Embedded, places.Medium
-	places.RootDevice = func() (string, error) { return device, nil }
 	from, err := findSource(places, running)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := from.check(); err != nil {
-		t.Error(err)
+	disk := blockdevice.NewRecorder(diskBytes, 512)
+	table, err := write(context.Background(), disk, from, func(string) {})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if f := from.file(from.root); f.Size != 8192 {
-		t.Errorf("the root image has %d bytes", f.Size)
+	if _, found := table.Find("BIOS"); found {
+		t.Error("a BIOS boot partition without a configuration")
+	}
+	if err := bootable(disk, from); err != nil {
+		t.Error(err)
 	}
 }
 
-func TestLoopBelow(t *testing.T) {
-	sys := t.TempDir()
-	for name, text := range map[string]string{
-		"block/dm-0/dm/name": "other\n", "block/dm-0/slaves/sda/x": "", "block/dm-1/dm/name": "dodeka-root\n", "block/dm-1/slaves/loop3/x": "",
+func TestArgumentsOfThisBootOnly(t *testing.T) {
+	places, running := medium(t, 1)
+	for _, tc := range []struct{ booted, want string }{
+		{"initrd=initramfs-amd64.xz " + running.Text + " dodeka.config=http://10.0.2.2/x", ""},
+		{strings.Replace(running.Text, " dodeka.platform=metal", "", 1) + " dodeka.platform=nocloud", "dodeka.platform=metal"},
 	} {
-		path := filepath.Join(sys, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+		other, err := cmdline.Parse(tc.booted)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	if got, err := loopBelow(sys); got != "/dev/loop3" || err != nil {
-		t.Errorf("%q, %v", got, err)
-	}
-	if got, err := loopBelow(t.TempDir()); err == nil {
-		t.Errorf("%q was found", got)
+		from, err := findSource(places, other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := from.check(); (err == nil) != (tc.want == "") || (err != nil && !strings.Contains(err.Error(), tc.want)) {
+			t.Errorf("%q: %v", tc.booted, err)
+		}
 	}
 }
 
