@@ -145,7 +145,11 @@ async function measureSize(): Promise<void> {
   const sockets = await admin.ok(["netstat", "-l", "-t", "-u"]);
   measure("listening TCP and UDP sockets", sockets.trim().split("\n").length - 1);
   measure("root image, MiB", (images.core.root.dataBlocks * 4096) / 2 ** 20);
-  measure("UKI, MiB", statSync(images.path("uki")).size / 2 ** 20);
+  const bootFiles = images.planOf("uki").carried.files;
+  const uki = bootFiles.find((file) => file.name.startsWith("EFI/Linux/"));
+  assert.ok(uki !== undefined, "no UKI among the boot files");
+  measure("UKI, MiB", uki.size / 2 ** 20);
+  measure("stand-alone UKI, with the root image and all boot files, MiB", statSync(images.path("uki")).size / 2 ** 20);
 }
 
 /** The whole, what it consists of, and each process. */
