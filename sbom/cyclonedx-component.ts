@@ -3,6 +3,7 @@
 // gets a bom-ref of its own: the library would make up a random one.
 import * as Enums from "@cyclonedx/cyclonedx-library/Enums";
 import * as Models from "@cyclonedx/cyclonedx-library/Models";
+import { propertiesOf } from "./cyclonedx.ts";
 import type { Component, ComponentKind } from "./inventory.ts";
 
 const TYPES: Readonly<Record<ComponentKind, Enums.ComponentType>> = {
@@ -16,6 +17,7 @@ const TYPES: Readonly<Record<ComponentKind, Enums.ComponentType>> = {
 
 /** A component without its files. Go modules are split into group and name, as scanners expect them. */
 export function cycloneComponent(c: Component): Models.Component {
+  const properties = propertiesOf(Object.entries(c.facts));
   const slash = c.purl?.startsWith("pkg:golang/") === true ? c.name.lastIndexOf("/") : -1;
   const made = new Models.Component(TYPES[c.kind], c.name.slice(slash + 1), {
     bomRef: c.id,
@@ -29,7 +31,7 @@ export function cycloneComponent(c: Component): Models.Component {
     licenses: new Models.LicenseRepository(
       c.licence === "NOASSERTION" ? [] : [new Models.LicenseExpression(c.licence)],
     ),
-    properties: new Models.PropertyRepository(properties(c).map(({ name, value }) => new Models.Property(name, value))),
+    properties: new Models.PropertyRepository(properties.map(({ name, value }) => new Models.Property(name, value))),
   });
   if (c.cpe !== null) made.cpe = c.cpe;
   return made;
@@ -37,6 +39,7 @@ export function cycloneComponent(c: Component): Models.Component {
 
 /** A tool that the release was made with. */
 export function formulaComponent(c: Component): unknown {
+  const properties = propertiesOf(Object.entries(c.facts));
   return {
     type: c.kind,
     "bom-ref": `formula:${c.id}`,
@@ -46,12 +49,6 @@ export function formulaComponent(c: Component): unknown {
     ...(c.purl === null ? {} : { purl: c.purl }),
     ...(c.sha256 === null ? {} : { hashes: [{ alg: "SHA-256", content: c.sha256 }] }),
     ...(c.licence === "NOASSERTION" ? {} : { licenses: [{ expression: c.licence }] }),
-    ...(properties(c).length === 0 ? {} : { properties: properties(c) }),
+    ...(properties.length === 0 ? {} : { properties }),
   };
-}
-
-/** Its facts, in our own name space; empty values are left out. */
-function properties({ facts }: Component): readonly { readonly name: string; readonly value: string }[] {
-  const given = Object.entries(facts).filter(([, value]) => value !== "");
-  return given.map(([name, value]) => ({ name: `dodeka:${name}`, value }));
 }

@@ -15,6 +15,11 @@ import type { Texts } from "./texts.ts";
 import { CYCLONEDX_FORMULATION, CYCLONEDX_HEAD, cycloneText, textNamed } from "./texts.ts";
 import { rfc3339 } from "./timestamp.ts";
 
+interface Property {
+  readonly name: string;
+  readonly value: string;
+}
+
 const ARTIFACT_REF = "artifact";
 
 /** The document, in one line. `texts` are those of the release that the artifact was made of. */
@@ -128,8 +133,8 @@ function cycloneFile(file: ModelFile): unknown {
   };
 }
 
-/** Properties of our own name space; empty values are left out. */
-function propertiesOf(facts: readonly (readonly [name: string, value: string])[]): readonly unknown[] {
+/** Facts as properties in our own name space; empty values are left out. */
+export function propertiesOf(facts: readonly (readonly [name: string, value: string])[]): readonly Property[] {
   return facts.filter(([, value]) => value !== "").map(([name, value]) => ({ name: `dodeka:${name}`, value }));
 }
 

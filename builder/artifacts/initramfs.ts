@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The initramfs of an image: the release's base archive, then a stored archive with what differs: the machine
 // configuration, and below esp/ what a stand-alone image carries. Those files are compressed already, so they are stored.
+import { bug } from "../errors.ts";
 import type { CpioEntry } from "../layout/cpio.ts";
 import { joinCpioArchives, layoutCpio } from "../layout/cpio.ts";
 import { parentOf } from "../layout/entry-path.ts";
@@ -31,8 +32,9 @@ export function layoutInitramfs(core: PlanCore, carried: readonly Fat32File[]): 
   return {
     layout: joinCpioArchives([base, archive]),
     carried: carried.map(({ path: name }) => {
-      const { offset = 0, length: size = 0 } = archive.files.get(CARRIED_FOLDER + name) ?? {};
-      return { name, offset: base.length + offset, size };
+      const placed = archive.files.get(CARRIED_FOLDER + name);
+      if (placed === undefined) throw bug(`the initramfs does not hold ${CARRIED_FOLDER}${name}`);
+      return { name, offset: base.length + placed.offset, size: placed.length };
     }),
   };
 }

@@ -2,6 +2,7 @@
 // Images that boot without a medium: the stand-alone UKI, and the initramfs for PXE. Their initramfs carries the files of
 // an ESP, root image included: stage1 boots from them as from a medium, and an installation copies them. The UKI among
 // them is that of every other image: a UKI cannot carry itself, and an installed machine needs no root image in memory.
+import { bug } from "../errors.ts";
 import type { Uki } from "../layout/uki.ts";
 import type { PlanCore } from "../plan/core.ts";
 import type { CarriedEsp } from "../plan/plan.ts";
@@ -28,7 +29,8 @@ export function layoutStandAloneInitramfs(core: PlanCore, parts: SmallParts): St
 export function layoutStandAloneUki(core: PlanCore, parts: SmallParts): { uki: Uki; carried: CarriedEsp } {
   const { layout, carried } = layoutStandAloneInitramfs(core, parts);
   const uki = layoutUkiWith(core, parts, layout);
-  const start = uki.sections.find((s) => s.name === ".initrd")?.offset ?? 0;
-  const files = carried.files.map((item) => ({ ...item, offset: start + item.offset }));
+  const initrd = uki.sections.find((s) => s.name === ".initrd");
+  if (initrd === undefined) throw bug("the UKI has no section .initrd");
+  const files = carried.files.map((item) => ({ ...item, offset: initrd.offset + item.offset }));
   return { uki, carried: { ...carried, files } };
 }

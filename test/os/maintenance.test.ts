@@ -18,15 +18,11 @@ test("a stranger sees version, disks and resources", async () => {
 
 for (const args of [
   ["reset", "--wait=false"],
-
   ["meta", "write", "0xa", "x"],
   ["wipe", "disk", "vda"],
 ]) {
   test(`a stranger is refused ${args.join(" ")}`, async () => {
-    assertRefused(
-      await api.stranger.run(args),
-      /PermissionDenied|Unimplemented|FailedPrecondition|NotFound|not authorized/,
-    );
+    assertRefused(await api.stranger.run(args), /PermissionDenied/);
   });
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the stock client shows of a configured machine: versions, state, files, processes, logs.
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ADMIN, assertRefused, openApiTest } from "./api-test.ts";
@@ -18,7 +18,7 @@ const TABLES: readonly { readonly args: readonly string[]; readonly row: RegExp 
   { args: ["get", "services"], row: /\sService\s+apid\s/ },
   { args: ["memory"], row: /^127\.0\.0\.1\s+\d+\s+\d+/m },
   { args: ["memory", "--verbose"], row: /MemTotal:\s+[1-9]\d* kB/ },
-  { args: ["processes"], row: /^127\.0\.0\.1\s+\d+\s+[RSDI]\s.*\shostrun|.*-listen/m },
+  { args: ["processes"], row: /^127\.0\.0\.1\s+\d+\s+[RSDI]\s.*-listen\s/m },
   { args: ["mounts"], row: /^127\.0\.0\.1\s+\S+\s+[\d.]+\s+[\d.]+\s+[\d.]+\s+[\d.]+%\s+\/$/m },
   { args: ["netstat", "-l", "-t", "-p"], row: /^127\.0\.0\.1\s+tcp6?\s.*LISTEN\s+\d+\/hostrun/m },
   { args: ["list", "/etc"], row: /^(127\.0\.0\.1\s+)?hostname$/m },
@@ -52,6 +52,7 @@ test("talosctl copy unpacks a tree, links as links", async () => {
     new Set(["link", "sub", "sub/file"]),
   );
   assert.equal(readFileSync(join(api.dir, "to/sub/file"), "utf8"), "content");
+  assert.equal(readlinkSync(join(api.dir, "to/link")), "/etc/passwd");
 });
 
 test("talosctl dmesg prints records with facility, priority and time", async () => {
