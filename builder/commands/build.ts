@@ -11,7 +11,6 @@ import type { Signer } from "../evidence/signer.ts";
 import { writeImageFile } from "../host/image-file.ts";
 import { checkFreeSpace } from "../host/image-target.ts";
 import type { Store } from "../host/store.ts";
-import type { Sha256 } from "../layout/digest.ts";
 import { describeWriteError } from "../host/write-error.ts";
 import { planCore } from "../plan/core.ts";
 import { planId } from "../plan/plan.ts";
@@ -20,15 +19,14 @@ import { profileOptions } from "../profile/overrides.ts";
 import { locateProblem } from "../profile/parse.ts";
 import type { CommandContext, CommandResult } from "./context.ts";
 import { asStep, contextStore } from "./context.ts";
+import type { Attester, Written } from "./attest-build.ts";
 import { findBuildFacts } from "./build-facts.ts";
 import type { LoadedProfile } from "./load-profile.ts";
 import { loadMachineConfig, loadProfile } from "./load-profile.ts";
 import { describeKernel } from "./describe-kernel.ts";
 import type { LoadedRelease } from "./load-release.ts";
 import { blobSource, loadRelease, loadSmallParts } from "./load-release.ts";
-import { openDescriber, sbomNote } from "./sbom-evidence.ts";
 import type { SigningOptions } from "./sign-options.ts";
-import { writeEvidence } from "./write-evidence.ts";
 
 export interface BuildOptions {
   readonly profile: string;
@@ -54,22 +52,19 @@ export async function runBuild(context: CommandContext, options: BuildOptions): 
   const blobs = blobSource(store);
   const profile = { name: basename(images.profile.file), text: images.profile.text };
   const facts = findBuildFacts({ profile, overrides: options.overrides }, images.release.release, context.version);
-  const describer = openDescriber(store, images.release, blobs);
   const { plan, release } = images;
+  let attester: Promise<Attester> | undefined; // loaded while the first file is hashed, when nothing waits for it
+  const openAttester = (): Promise<Attester> =>
+    (attester ??= import("./attest-build.ts").then((module) =>
+      module.openAttester({ store, blobs, release, plan, facts, signer }),
+    ));
   const attest = async (output: PlannedOutput, written: Written): Promise<void> => {
-    const made = { output: output.plan, layout: output.layout, ...written };
-    const evidence = { store, blobs, release, plan, ...made, describer, facts: await facts(), signer };
-    await writeEvidence(evidence);
-    context.reporter.note(await sbomNote(evidence));
+    context.reporter.note(await (await openAttester()).attest(output, written));
   };
   let attested = Promise.resolve(); // evidence of one output is written while the next one is copied and hashed
   try {
     for (const output of images.outputs) {
-      const prepare = async (): Promise<void> => {
-        await describer.prepare(plan, { plan: output.plan, layout: output.layout });
-        const texts = facts().then(({ sources }) => describer.texts(sources));
-        await texts.catch(() => undefined); // told where evidence is written
-      };
+      const prepare = async (): Promise<void> => (await openAttester()).prepare(output);
       const written = await writeOutput(context, options.outputDir, output, { blobs, prepare });
       await attested;
       attested = attest(output, written);
@@ -120,11 +115,6 @@ export async function makePlan(
 function overridingFlag(field: string, overrides: ProfileOverrides): string | undefined {
   const given = profileOptions().filter(({ key }) => overrides[key] !== undefined);
   return given.find(({ path }) => path === field || path.startsWith(`${field}.`))?.flag;
-}
-
-interface Written {
-  readonly path: string;
-  readonly digest: Sha256;
 }
 
 interface WriteOptions {

@@ -83,7 +83,7 @@ async function compare(rounds: number, isSigned: boolean): Promise<void> {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   writeFileSync(key, privateKey.export({ type: "pkcs8", format: "pem" }));
   const run = (...args: readonly string[]): Sample =>
-    JSON.parse(execFileSync(process.execPath, [SELF, ...args], { encoding: "utf8" })) as Sample;
+    JSON.parse(execFileSync(process.execPath, [...process.execArgv, SELF, ...args], { encoding: "utf8" })) as Sample;
   try {
     const [bare, full]: [Sample[], Sample[]] = [[], []];
     for (let round = -1; round < rounds; round++) {
