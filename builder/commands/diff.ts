@@ -4,7 +4,7 @@ import { stat } from "node:fs/promises";
 import type { Change } from "../compare/changes.ts";
 import { compareArguments, compareInventories, compareTables } from "../compare/changes.ts";
 import { renderChanges } from "../compare/change-text.ts";
-import { componentTable } from "../compare/components.ts";
+import { componentTable, isFileComponent } from "../compare/components.ts";
 import { explainDifference } from "../compare/explain-difference.ts";
 import type { Inventory } from "../compare/inventory.ts";
 import { takeInventory } from "../compare/inventory.ts";
@@ -85,7 +85,8 @@ async function compareArtifacts(a: string, b: string): Promise<DiffResult> {
       if (difference === undefined) return { equal: components.length === 0, changes: components };
       const changes = compareInventories(await takeInventory(left), await takeInventory(right));
       const { offset, path } = difference;
-      return { equal: false, firstDifference: { offset, path }, changes: [...components, ...changes] };
+      const packages = components.filter(({ name }) => !isFileComponent(name)); // files: as they are in the artifacts
+      return { equal: false, firstDifference: { offset, path }, changes: [...packages, ...changes] };
     }),
   );
 }
@@ -121,9 +122,14 @@ async function compareReleases(store: Store, a: Release, b: Release): Promise<re
   return [
     ...compareTables("identifiers", facts(a), facts(b)),
     ...compareTables("parts", parts(a), parts(b)),
-    ...compareTables("kernel configuration", await config(a), await config(b)),
+    ...compareTables("kernel configuration", await config(a), await config(b)).filter(isEffective),
     ...contents,
   ];
+}
+
+/** A kernel does without an option that is not set as without one that is not there. */
+function isEffective({ before = "n", after = "n" }: Change): boolean {
+  return before !== after;
 }
 
 function inventoryOf(store: Store, { digest }: BlobRef): Promise<Inventory> {

@@ -65,8 +65,9 @@ export async function runReproduce(context: CommandContext, options: ReproduceOp
   if (!options.anyCheckout) requireSameCheckout(provenance, checkout);
   const signer = options.attest === undefined ? undefined : await openSigner(context, options.attest);
   const { digest } = await asStep(context, `hash ${basename(file)}`, () => streamArtifact(file, false));
+  const home = await contextStore(context); // made where there is none; the work folder lies beside it
   return inWorkFolder(context, async (work) => {
-    const rebuilt = await rebuild(context, provenance, { home: await contextStore(context), work, scope, except });
+    const rebuilt = await rebuild(context, provenance, { home, work, scope, except });
     const verdict = await compare(options, provenance, digest, rebuilt);
     context.print(renderVerdict(verdict), verdict);
     if (!verdict.equal) return 1;

@@ -25,6 +25,11 @@ export function componentTable(bom: unknown): ReadonlyMap<string, string> {
   return table;
 }
 
+/** `name` is one of the table's. */
+export function isFileComponent(name: string): boolean {
+  return name.startsWith("file ");
+}
+
 function packageName(component: JsonObject): string {
   const purl = text(component["purl"]);
   if (purl !== undefined) return purl.replace(/[@?#].*$/, "");

@@ -47,7 +47,10 @@ test("diff of artifacts lists components, arguments and files, and where the fir
   writeLayout(b, await sampleDisk({ commandLine: "quiet panic=31 console=tty0 console=ttyS0" }));
   assert.deepEqual(await diff(a, a), { code: 0, stdout: "equal\n", stderr: "" });
   const bom = (version: string): object => ({
-    components: [{ name: "x", purl: `pkg:deb/debian/x@${version}`, version }],
+    components: [
+      { name: "x", purl: `pkg:deb/debian/x@${version}`, version },
+      { type: "file", name: `dodeka/${version}.root!etc/hosts`, hashes: [{ alg: "SHA-256", content: sha256("hosts") }] },
+    ],
   });
   put("a.raw.cdx.json", bom("1"));
   put("b.raw.cdx.json", bom("2"));
@@ -93,8 +96,8 @@ async function makeRelease(store: Store, config: string, late: string): Promise<
 
 test("diff of releases tells kernel configuration and files of the parts", async () => {
   const store = await openStore(join(dir, "store"));
-  const a = await makeRelease(store, "CONFIG_A=y\n# CONFIG_B is not set\n", "late");
-  await makeRelease(store, "CONFIG_A=m\nCONFIG_B=y\n", "lane");
+  const a = await makeRelease(store, "CONFIG_A=y\n# CONFIG_B is not set\n# CONFIG_C is not set\n", "late");
+  await makeRelease(store, "CONFIG_A=m\nCONFIG_B=y\n# CONFIG_D is not set\n", "lane");
   assert.equal((await diff(a, a)).code, 0);
   const { code, stdout, stderr } = await diff(a, "current");
   assert.equal(code, 1, stderr);

@@ -38,8 +38,13 @@ interface Run {
 }
 
 function dodeka(...args: readonly string[]): Promise<Run> {
+  return dodekaWith({}, ...args);
+}
+
+function dodekaWith(variables: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<Run> {
+  const env = { ...process.env, ...variables };
   return new Promise((resolve) => {
-    execFile(process.execPath, [MAIN, ...args], { maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
+    execFile(process.execPath, [MAIN, ...args], { env, maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
     });
   });
@@ -125,6 +130,13 @@ test("reproduce compiles again in an empty store, and gives equal bytes", async 
   const { code, stdout, stderr } = await dodeka("reproduce", iso, "--except", ...UPSTREAM_STEPS);
   assert.equal(code, 0, stdout + stderr);
   assert.match(stdout, /^equal: .* compiled except [^\n]* and assembled in an empty store\n$/);
+});
+
+test("reproduce starts where there is no store yet, nor its folder", async () => {
+  const DODEKA_STORE = join(dir, "nobody/has/store");
+  const { code, stderr } = await dodekaWith({ DODEKA_STORE }, "reproduce", iso, "--assemble-only");
+  assert.equal(code, 69, stderr); // assembling needs the release
+  assert.match(stderr, /: release: found "[0-9a-f]{64}"\n/);
 });
 
 test("reproduce refuses to except a step that nobody knows", async () => {
