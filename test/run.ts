@@ -8,7 +8,7 @@ const ABOUT = "Every check, in order. A stage may need what an earlier one has p
 const STAGES = [
   ...quickStages(),
   goTests(),
-  tests("machine API", "test/os", 1),
+  tests("machine API", "test/os", 2),
   tests("kernel configuration", "test/kernel/configure.test.ts", 1),
   product("kernel requirements and hardening", ["kernel", "check"]),
   product("release with the stock kernel", ["release", "build", "--kernel", "stock"]),
