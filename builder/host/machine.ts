@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { FactoryError } from "../errors.ts";
-import type { LoadedKernel, MachineSpec } from "./qemu-args.ts";
+import type { MachineImage, MachineSpec } from "./qemu-args.ts";
 import { OVMF_VARIABLES, qemuArgv } from "./qemu-args.ts";
 import { callQmp } from "./qmp.ts";
 import { removeTree } from "./remove-tree.ts";
@@ -32,8 +32,8 @@ export interface MachineRun {
 export interface MachineOptions {
   /** Root of the "machine" toolbox. */
   readonly toolboxRoot: string;
-  /** Absolute path of the image, or of a kernel and an initramfs in one folder. */
-  readonly image: string | LoadedKernel;
+  /** With absolute paths; a kernel and an initramfs lie in one folder. */
+  readonly image: MachineImage;
   readonly spec: MachineSpec;
   /** Absolute path of a second disk, alone in its folder, which the guest may write. */
   readonly spareDisk?: string | undefined;
@@ -107,10 +107,17 @@ export async function runMachine(options: MachineOptions): Promise<MachineRun> {
 
 type Binds = SandboxCommand["binds"];
 
-function imageInside(image: MachineOptions["image"]): MachineOptions["image"] {
+function imageInside(image: MachineImage): MachineImage {
   const inside = (path: string): string => `/build/${basename(path)}`;
   if (typeof image === "string") return inside(image);
+  if ("socket" in image) return { socket: inside(image.socket) };
   return { ...image, kernel: inside(image.kernel), initramfs: inside(image.initramfs) };
+}
+
+/** The folder that the machine sees as /build. */
+function imageFolder(image: MachineImage): string {
+  if (typeof image === "string") return dirname(image);
+  return dirname("socket" in image ? image.socket : image.kernel);
 }
 
 function machineBinds({ image, spareDisk, spec, wires }: MachineOptions, dir: string): Binds {
@@ -118,7 +125,7 @@ function machineBinds({ image, spareDisk, spec, wires }: MachineOptions, dir: st
     spareDisk === undefined ? [] : [{ host: dirname(spareDisk), inside: "/var/tmp/spare", writable: true }];
   const shared: Binds = wires === undefined ? [] : [{ host: wires.dir, inside: "/var/tmp/wires", writable: true }];
   return [
-    { host: dirname(typeof image === "string" ? image : image.kernel), inside: "/build", writable: spec.keepsChanges },
+    { host: imageFolder(image), inside: "/build", writable: spec.keepsChanges },
     { host: dir, inside: "/run", writable: true },
     ...spare,
     ...shared,

@@ -50,9 +50,16 @@ export interface LoadedKernel {
   readonly commandLine: string;
 }
 
+/** A raw disk behind the socket of an NBD server. */
+export interface ServedDisk {
+  readonly socket: string;
+}
+
+/** A file, or what stands in its place. A kernel that is in memory stands for a boot over the network: without a medium. */
+export type MachineImage = string | LoadedKernel | ServedDisk;
+
 export interface MachinePaths {
-  /** A kernel that is in memory already stands for a boot over the network: there is no medium then. */
-  readonly image: string | LoadedKernel;
+  readonly image: MachineImage;
   /** A private, writable copy of the firmware's variables. */
   readonly variables: string;
   readonly qmpSocket: string;
@@ -129,12 +136,13 @@ function spareArgs(path: string | undefined): readonly string[] {
   return ["-drive", drive, "-device", "virtio-blk-pci,drive=spare,serial=spare"];
 }
 
-function driveArgs({ as, sectorBytes, keepsChanges }: MachineSpec, image: MachinePaths["image"]): readonly string[] {
-  if (typeof image !== "string") {
+function driveArgs({ as, sectorBytes, keepsChanges }: MachineSpec, image: MachineImage): readonly string[] {
+  if (typeof image !== "string" && "kernel" in image) {
     return ["-kernel", image.kernel, "-initrd", image.initramfs, "-append", image.commandLine];
   }
+  const file = typeof image === "string" ? image : `nbd:unix:${image.socket}`;
   const media = as === "cdrom" ? "media=cdrom,readonly=on" : keepsChanges ? "snapshot=off" : "snapshot=on";
-  const drive = ["-drive", `if=none,id=image,format=raw,file=${image},${media}`];
+  const drive = ["-drive", `if=none,id=image,format=raw,file=${file},${media}`];
   const blocks = as === "cdrom" ? "" : `,logical_block_size=${sectorBytes},physical_block_size=${sectorBytes}`;
   const tail = `drive=image,bootindex=0${blocks}`;
   switch (as) {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whoever has a machine: a disk for it, a cluster's secrets, clients at its port, and what he waits for.
+// Whoever has a machine: a disk for it, a cluster's secrets, clients at its port, and what he asks and waits for.
 import assert from "node:assert/strict";
 import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ADMIN, READER } from "../os/api-test.ts";
 import type { Person } from "../os/cluster.ts";
 import { makeCluster } from "../os/cluster.ts";
-import type { StockClient } from "../os/stock-client.ts";
+import type { ClientResult, StockClient } from "../os/stock-client.ts";
 import { stockClient } from "../os/stock-client.ts";
 import { buildTalosctl } from "../talosctl/build.ts";
 import { answered } from "./asking.ts";
@@ -25,8 +25,12 @@ export interface Owner {
   readonly reader: StockClient;
   /** Has no certificate. */
   readonly stranger: StockClient;
-  /** Applies the configuration to a machine in maintenance mode, with the code that its console shows. */
-  readonly configure: (machine: DrivenMachine) => Promise<void>;
+  /** The machine configuration of a control plane node. */
+  readonly config: string;
+  /** Applies `config`, or another one, to a machine in maintenance mode, with the code that its console shows. */
+  readonly configure: (machine: DrivenMachine, config?: string) => Promise<void>;
+  /** Applies another configuration to a machine that has one, without a reboot. */
+  readonly reconfigure: (config: string) => Promise<ClientResult>;
 }
 
 /** Makes everything below `dir`. */
@@ -40,15 +44,20 @@ export async function makeOwner(dir: string): Promise<Owner> {
     const where = ["--endpoints", `127.0.0.1:${port}`, "--nodes", "127.0.0.1"];
     return stockClient(program, dir, ["--talosconfig", talosconfig, ...where]);
   };
-  writeFileSync(join(dir, "machine.yaml"), cluster.config);
-  const configure = async (machine: DrivenMachine): Promise<void> => {
+  const write = (config: string): void => writeFileSync(join(dir, "machine.yaml"), config);
+  write(cluster.config);
+  const configure = async (machine: DrivenMachine, config = cluster.config): Promise<void> => {
     const [, code] = await machine.waitFor(/code\W+([0-9A-Z]{4}-[0-9A-Z]{4})/i, READY_MS);
-    writeFileSync(join(dir, "machine.yaml"), `# dodeka-code: ${code}\n${cluster.config}`);
+    write(`# dodeka-code: ${code}\n${config}`);
     await answered(stranger);
     await stranger.ok(["apply-config", "--file", "machine.yaml"]);
   };
   const [admin, reader] = [await clientOf("admin", ADMIN), await clientOf("reader", READER)];
-  return { disk: makeDisk(dir), port, admin, reader, stranger, configure };
+  const reconfigure = async (config: string): Promise<ClientResult> => {
+    write(config);
+    return admin.run(["apply-config", "--file", "machine.yaml", "--mode", "no-reboot"]);
+  };
+  return { disk: makeDisk(dir), port, admin, reader, stranger, config: cluster.config, configure, reconfigure };
 }
 
 function makeDisk(dir: string): string {
@@ -65,9 +74,14 @@ export async function ready(machine: DrivenMachine): Promise<void> {
 
 /** Waits until the machine has ended by itself. */
 export async function ends(machine: DrivenMachine, timeoutMs: number): Promise<void> {
-  const timeout = new Promise<never>((_, reject) => {
-    setTimeout(() => reject(new Error(`the machine did not end within ${timeoutMs / 1000} s`)), timeoutMs).unref();
-  });
-  const run = await Promise.race([machine.end(), timeout]);
+  const run = await within(machine.end(), timeoutMs, "the machine did not end");
   assert.equal(run.exitCode, 0);
+}
+
+/** What is promised, unless it takes too long: then it throws with these words. */
+export function within<T>(promised: Promise<T>, timeoutMs: number, words: string): Promise<T> {
+  const timeout = new Promise<never>((_, reject) => {
+    setTimeout(() => reject(new Error(`${words} within ${timeoutMs / 1000} s`)), timeoutMs).unref();
+  });
+  return Promise.race([promised, timeout]);
 }

@@ -4,23 +4,18 @@
 // What it made of that is read back through the API, and judged from outside: a second machine with dnsmasq gives the
 // leases and says what it reaches. Then cables are pulled and put back, and the configuration changes.
 import assert from "node:assert/strict";
-import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { parseAllDocuments, stringify } from "yaml";
 import { buildImages } from "../foreign/built-images.ts";
-import { ADMIN } from "../os/api-test.ts";
-import { makeCluster } from "../os/cluster.ts";
-import type { StockClient } from "../os/stock-client.ts";
-import { stockClient } from "../os/stock-client.ts";
-import { buildTalosctl } from "../talosctl/build.ts";
 import { answered, eventually, until } from "./asking.ts";
 import type { DrivenMachine } from "./driven-machine.ts";
-import { freePort, startMachine } from "./driven-machine.ts";
+import { startMachine } from "./driven-machine.ts";
+import { makeOwner } from "./machine-owner.ts";
 import { machineWires, startPeer } from "./network-peer.ts";
 
-const READY_MS = 480_000;
 /** In which the peer says when it reaches something no more. */
 const PING_MS = 3000;
 const DISK_BYTES = 2 ** 30;
@@ -45,16 +40,7 @@ const DOCUMENTS = [
 ];
 
 const images = await buildImages(["raw"]);
-const program = await buildTalosctl();
-const port = await freePort();
-const cluster = await makeCluster(program, join(images.dir, "cluster"));
-const where = ["--endpoints", `127.0.0.1:${port}`, "--nodes", "127.0.0.1"];
-const stranger = stockClient(program, images.dir, ["--insecure", "--nodes", `127.0.0.1:${port}`]);
-const admin = stockClient(program, images.dir, [
-  "--talosconfig",
-  await cluster.talosconfigOf("admin", ADMIN),
-  ...where,
-]);
+const { port, admin, config, configure, reconfigure } = await makeOwner(images.dir);
 const wiresDir = join(images.dir, "wires");
 mkdirSync(wiresDir);
 const peer = startPeer("network peer", wiresDir);
@@ -135,7 +121,8 @@ test("a machine follows the network of its configuration on a real kernel", asyn
   });
 
   await t.test("a change is in force at once, and what is left out is gone", async () => {
-    await apply({ client: admin, vlan: {}, args: ["--mode", "no-reboot"] });
+    const { exitCode, stderr } = await reconfigure(configuration({}));
+    assert.equal(exitCode, 0, stderr);
     await resources("links", (all) => all.get("bond0.7")?.["mtu"] === 1500);
     await resources("routes", (all) => ![...all.values()].map(routeText).some((r) => r.startsWith("10.8.0.0/16")));
   });
@@ -151,30 +138,14 @@ async function startConfigured(): Promise<DrivenMachine> {
     spec: { firmware: "bios", as: "disk", keepsChanges: true },
     wires: machineWires(wiresDir, ADAPTERS),
   });
-  const [, code] = await machine.waitFor(/code\W+([0-9A-Z]{4}-[0-9A-Z]{4})/i, READY_MS);
-  await machine.waitFor(/^dodeka: ready /m, READY_MS);
-  await answered(stranger);
-  await apply({ client: stranger, vlan: EXTRAS, head: `# dodeka-code: ${code}\n` });
+  await configure(machine, configuration(EXTRAS));
   await answered(admin);
   return machine;
 }
 
-interface Application {
-  readonly client: StockClient;
-  readonly vlan: object;
-  readonly args?: readonly string[];
-  /** Comment before the first line. */
-  readonly head?: string;
-}
-
-async function apply({ client, vlan, args = [], head = "" }: Application): Promise<void> {
-  writeFileSync(join(images.dir, "machine.yaml"), head + configuration(vlan));
-  await client.ok(["apply-config", "--file", "machine.yaml", ...args]);
-}
-
-/** The cluster's configuration with the network of this test, whose VLAN has these fields as well. */
+/** The owner's configuration with the network of this test, whose VLAN has these fields as well. */
 function configuration(vlan: object): string {
-  const main = parseAllDocuments(cluster.config)[0]?.toJS() as { machine: object };
+  const main = parseAllDocuments(config)[0]?.toJS() as { machine: object };
   const interfaces = [
     { deviceSelector: { hardwareAddr: FIRST_MAC }, dhcp: true },
     {

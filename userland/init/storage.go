@@ -18,6 +18,7 @@ import (
 	"dodeka/userland/internal/machineapi"
 	"dodeka/userland/internal/metastore"
 	"dodeka/userland/internal/reset"
+	"dodeka/userland/internal/sequence"
 	"dodeka/userland/internal/volumes"
 )
 
@@ -71,11 +72,7 @@ func openMeta(s *system) error {
 	s.storage.refresh = make(chan struct{}, 1)
 	s.findSystemDisk()
 	if s.storage.meta != nil {
-		resumed, err := reset.Resume(context.Background(), s.resetRequest(s.storage.meta))
-		s.report("reset", err)
-		if resumed && err == nil {
-			s.log("reset: finished what was begun before")
-		}
+		s.resumeReset()
 		s.report("meta", s.storage.meta.Publish(context.Background(), s.os.State))
 	}
 	s.guard("disks", func() {
@@ -83,6 +80,19 @@ func openMeta(s *system) error {
 		s.report("disks", disks.Watch(context.Background(), options, s.storage.refresh))
 	})
 	return nil
+}
+
+// resumeReset does not return when the disk that the machine booted from is gone.
+func (s *system) resumeReset() {
+	resumed, err := reset.Resume(context.Background(), s.resetRequest(s.storage.meta))
+	s.report("reset", err)
+	if err != nil || resumed == reset.Nothing {
+		return
+	}
+	s.log("reset: finished what was begun before")
+	if resumed == reset.DiskGone {
+		s.finish(sequence.Request{Kind: sequence.Reboot})
+	}
 }
 
 // findSystemDisk fills in where the system is installed.

@@ -95,6 +95,13 @@ func (s *Store) Delete(tag uint8) error {
 	return s.change(func(v values) { delete(v, tag) })
 }
 
+// Forget drops all values in memory, after the partition was wiped.
+func (s *Store) Forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.values = values{}
+}
+
 func (s *Store) change(edit func(values)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -73,22 +73,40 @@ func Run(ctx context.Context, r Request) error {
 	return r.perform(ctx, p)
 }
 
-// Resume finishes a reset that was begun, and tells whether there was one. Call it before STATE is mounted. A plan that
-// cannot be read is dropped: it must not keep the machine from booting for ever.
-func Resume(ctx context.Context, r Request) (bool, error) {
+// Resumed is what Resume had to do.
+type Resumed int
+
+const (
+	// Nothing was begun before.
+	Nothing Resumed = iota
+	// Finished says that the boot can go on.
+	Finished
+	// DiskGone says that the whole system disk was wiped: the caller reboots at once, as what runs was read from there.
+	DiskGone
+)
+
+// Resume finishes a reset that was begun. Call it before STATE is mounted. A plan that cannot be read is dropped: it must
+// not keep the machine from booting for ever.
+func Resume(ctx context.Context, r Request) (Resumed, error) {
 	r.complete()
 	if r.Meta == nil {
-		return false, nil
+		return Nothing, nil
 	}
 	text, ok := r.Meta.Get(metastore.ResetInProgress)
 	if !ok {
-		return false, nil
+		return Nothing, nil
 	}
 	p, err := decode(text)
 	if err != nil {
-		return false, errors.Join(err, r.Meta.Delete(metastore.ResetInProgress))
+		return Nothing, errors.Join(err, r.Meta.Delete(metastore.ResetInProgress))
 	}
-	return true, r.perform(ctx, p)
+	if err := r.perform(ctx, p); err != nil {
+		return Nothing, err
+	}
+	if p.Whole {
+		return DiskGone, nil
+	}
+	return Finished, nil
 }
 
 func (r *Request) complete() {
@@ -146,9 +164,20 @@ func (r *Request) perform(ctx context.Context, p plan) error {
 	case p.Whole:
 		return r.wipeSystemDisk()
 	case p.has("META"):
-		return r.wipePartition("META")
+		return r.wipeMeta()
 	case r.Meta != nil:
 		return r.Meta.Delete(metastore.ResetInProgress)
+	}
+	return nil
+}
+
+// wipeMeta takes the values out of memory as well: the next that is set would bring them back, the plan among them.
+func (r *Request) wipeMeta() error {
+	if err := r.wipePartition("META"); err != nil {
+		return err
+	}
+	if r.Meta != nil {
+		r.Meta.Forget()
 	}
 	return nil
 }

@@ -204,44 +204,6 @@ func TestEveryPowerCutOfAWholeDiskResetBootsOrIsBlank(t *testing.T) {
 	}
 }
 
-func TestResumeFinishesWhatWasBegun(t *testing.T) {
-	m := newMachine(t)
-	if done, err := Resume(context.Background(), m.request); done || err != nil {
-		t.Fatalf("without a plan: %v, %v", done, err)
-	}
-	text, _ := plan{Partitions: []string{"STATE", "EPHEMERAL"}, Disks: []string{"/dev/disk/by-id/ata-B_1", "/dev/disk/by-id/gone"}}.encode()
-	if err := m.request.Meta.Set(metastore.ResetInProgress, text); err != nil {
-		t.Fatal(err)
-	}
-	r := m.request
-	r.Meta = m.meta(t) // the machine was rebooted
-	done, err := Resume(context.Background(), r)
-	if !done || err != nil {
-		t.Fatalf("%v, %v", done, err)
-	}
-	if m.holds(t, "STATE") || m.holds(t, "EPHEMERAL") || m.userDiskHolds(t) {
-		t.Error("something is left")
-	}
-	if done, _ := Resume(context.Background(), Request{Meta: m.meta(t)}); done {
-		t.Error("the plan is left")
-	}
-}
-
-func TestResumeDropsAPlanThatCannotBeRead(t *testing.T) {
-	for _, text := range []string{"", "x", "{}", `{"partitions":["EFI"]}`, `{"disks":` + strings.Repeat("[", 1000)} {
-		m := newMachine(t)
-		if err := m.request.Meta.Set(metastore.ResetInProgress, text); err != nil {
-			t.Fatal(err)
-		}
-		if done, err := Resume(context.Background(), m.request); done || err == nil {
-			t.Errorf("%.20q: %v, %v", text, done, err)
-		}
-		if _, ok := m.meta(t).Get(metastore.ResetInProgress); ok {
-			t.Errorf("%.20q is left", text)
-		}
-	}
-}
-
 func TestRunRefuses(t *testing.T) {
 	tests := []struct {
 		name    string
