@@ -98,7 +98,7 @@ func (s *system) followConfiguration() {
 func (s *system) startWorkloads() {
 	_ = sequence.Run(s.recorder, "workloads", "", workloadPhases, s)
 	s.storage.setPending(false)
-	s.report("status", s.status.SetUnmet(s.unmet()...))
+	s.report("status", s.status.SetUnmet(s.unmet))
 }
 
 // fail says what failed and what the machine does next, which is to go on as it is.

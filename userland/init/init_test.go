@@ -7,11 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 
+	"dodeka/userland/internal/metastore"
 	"dodeka/userland/internal/phase"
 	"dodeka/userland/internal/power"
 	"dodeka/userland/internal/screen"
@@ -74,6 +76,33 @@ func TestResetIsRefusedWhereNothingIsInstalled(t *testing.T) {
 	err := s.desk.Reset(t.Context(), "", &machine.ResetRequest{})
 	if err == nil || !strings.Contains(err.Error(), "not installed") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestResetIsAskedForWhileBootLooksForTheSystemDisk(t *testing.T) {
+	s := newSystem()
+	asked := make(chan struct{})
+	var both sync.WaitGroup
+	both.Go(func() {
+		defer close(asked)
+		for range 100 {
+			_ = s.checkReset(&machine.ResetRequest{})
+			s.openedMeta()
+		}
+	})
+	both.Go(func() {
+		for looking := true; looking; {
+			s.storage.found("/dev/vda", &metastore.Store{})
+			select {
+			case <-asked:
+				looking = false
+			default:
+			}
+		}
+	})
+	both.Wait()
+	if r := s.wipeRequest(&machine.ResetRequest{}); r.SystemDisk != "/dev/vda" || r.Meta == nil || !r.WholeDisk {
+		t.Errorf("got %+v", r)
 	}
 }
 

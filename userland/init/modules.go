@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -45,7 +46,7 @@ func loadDrivers(s *system) error {
 		}
 	}
 	mountEfiVariables()
-	watched := map[string]bool{}
+	watched := &sync.Map{}
 	s.watchButtons(watched)
 	s.guard("hotplug", func() { s.followDevices(events, watched) })
 	return nil
@@ -92,7 +93,7 @@ func (s *system) loadAliases(aliases []string) error {
 }
 
 // followDevices loads drivers for what is plugged in and watches new buttons.
-func (s *system) followDevices(events *uevent.Listener, watched map[string]bool) {
+func (s *system) followDevices(events *uevent.Listener, watched *sync.Map) {
 	for {
 		event, err := events.Next(time.Time{})
 		switch {
@@ -113,20 +114,24 @@ func (s *system) followDevices(events *uevent.Listener, watched map[string]bool)
 
 // watchButtons watches every input device with a power key, each once. An unplugged one may come back by its name, so
 // it is forgotten when its reader ends.
-func (s *system) watchButtons(watched map[string]bool) {
+func (s *system) watchButtons(watched *sync.Map) {
 	sys := os.DirFS("/sys")
 	names, _ := fs.Glob(sys, "class/input/event*")
 	for _, path := range names {
 		name := filepath.Base(path)
-		if watched[name] || !evdev.HasPower(sysfs.ReadText(sys, path+"/device/capabilities/key")) {
+		if !evdev.HasPower(sysfs.ReadText(sys, path+"/device/capabilities/key")) {
+			continue
+		}
+		if _, already := watched.LoadOrStore(name, nil); already {
 			continue
 		}
 		device, err := os.Open("/dev/input/" + name)
 		if err != nil {
+			watched.Delete(name)
 			continue
 		}
-		watched[name] = true
 		s.guard("power-button", func() {
+			defer watched.Delete(name)
 			defer device.Close()
 			_ = evdev.WatchPower(device, func() { s.ask(sequence.Shutdown) })
 		})

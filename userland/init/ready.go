@@ -22,7 +22,7 @@ const calm = 200 * time.Millisecond
 func announceReady(s *system) error {
 	c := s.cmdline
 	if s.configured {
-		s.report("status", s.status.SetUnmet(s.unmet()...))
+		s.report("status", s.status.SetUnmet(s.unmet))
 		s.report("status", s.status.SetStage(runtime.MachineStageRunning))
 	}
 	s.out.Line(fmt.Sprintf("dodeka: ready version=%s arch=%s root=%s cmdline=%s", c.Version, architecture, c.RootHash, c.Digest()))
@@ -54,7 +54,7 @@ func (s *system) followReadiness() {
 				pause = nil
 			}
 		}
-		s.report("status", s.status.SetUnmet(s.unmet()...))
+		s.report("status", s.status.SetUnmet(s.unmet))
 	}
 }
 

@@ -66,14 +66,28 @@ func (d *storage) disk() string {
 	return d.system
 }
 
+// found notes where the system is installed. The store is nil when META cannot be read.
+func (d *storage) found(disk string, meta *metastore.Store) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.system, d.meta = disk, meta
+}
+
+// store is META, or nil. Calls of the API ask for it while boot still looks for the system disk.
+func (d *storage) store() *metastore.Store {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.meta
+}
+
 // openMeta looks for the system disk, finishes a reset that a power cut ended, and from then on follows the disks. A
 // META that cannot be read costs what it holds, not the boot.
 func openMeta(s *system) error {
 	s.storage.refresh = make(chan struct{}, 1)
 	s.findSystemDisk()
-	if s.storage.meta != nil {
+	if meta := s.storage.store(); meta != nil {
 		s.resumeReset()
-		s.report("meta", s.storage.meta.Publish(context.Background(), s.os.State))
+		s.report("meta", meta.Publish(context.Background(), s.os.State))
 	}
 	s.guard("disks", func() {
 		options := disks.Options{State: s.os.State, Sys: "/sys", Proc: "/proc", Log: s.log}
@@ -84,7 +98,7 @@ func openMeta(s *system) error {
 
 // resumeReset does not return when the disk that the machine booted from is gone.
 func (s *system) resumeReset() {
-	resumed, err := reset.Resume(context.Background(), s.resetRequest(s.storage.meta))
+	resumed, err := reset.Resume(context.Background(), s.resetRequest())
 	s.report("reset", err)
 	if err != nil || resumed == reset.Nothing {
 		return
@@ -106,16 +120,10 @@ func (s *system) findSystemDisk() {
 	if !found {
 		return
 	}
-	s.storage.mu.Lock()
-	defer s.storage.mu.Unlock()
-	s.storage.system = disk.DevPath
 	partition, _ := disk.Partition(disks.LabelMeta)
-	store, err := metastore.Open(partition.DevPath)
-	if err != nil {
-		s.report("meta", err)
-		return
-	}
-	s.storage.meta = store
+	meta, err := metastore.Open(partition.DevPath)
+	s.report("meta", err)
+	s.storage.found(disk.DevPath, meta)
 }
 
 // mountState mounts STATE where the system disk has it. Making it is for a machine that has a configuration to keep.
@@ -185,21 +193,20 @@ func (m publishedMeta) Delete(tag uint8) error {
 }
 
 func (s *system) openedMeta() machineapi.Meta {
-	s.storage.mu.Lock()
-	defer s.storage.mu.Unlock()
-	if s.storage.meta == nil {
+	meta := s.storage.store()
+	if meta == nil {
 		return nil
 	}
-	return publishedMeta{s, s.storage.meta}
+	return publishedMeta{s, meta}
 }
 
-func (s *system) resetRequest(meta *metastore.Store) reset.Request {
-	return reset.Request{SystemDisk: s.storage.disk(), Meta: meta, Progress: func(text string) { s.log("reset: %s", text) }}
+func (s *system) resetRequest() reset.Request {
+	return reset.Request{SystemDisk: s.storage.disk(), Meta: s.storage.store(), Progress: func(text string) { s.log("reset: %s", text) }}
 }
 
 // wipeRequest is what a client's request means here. Without any name, the whole system disk goes.
 func (s *system) wipeRequest(r *machine.ResetRequest) reset.Request {
-	request := s.resetRequest(s.storage.meta)
+	request := s.resetRequest()
 	for _, partition := range r.SystemPartitionsToWipe {
 		if partition.Wipe {
 			request.Partitions = append(request.Partitions, partition.Label)

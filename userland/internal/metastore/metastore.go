@@ -21,6 +21,8 @@ const ResetInProgress uint8 = 0xd0
 
 // Store is the values in memory and the place they came from. It may be used by several goroutines.
 type Store struct {
+	publishing sync.Mutex // so that what is published last is what is there
+
 	mu     sync.Mutex
 	open   func() (medium, error)
 	values values

@@ -12,8 +12,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"github.com/cosi-project/runtime/pkg/resource"
 	"github.com/cosi-project/runtime/pkg/safe"
 	"github.com/cosi-project/runtime/pkg/state"
 	"github.com/cosi-project/runtime/pkg/state/impl/inmem"
@@ -190,6 +193,40 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// slowState holds the reader of a list up.
+type slowState struct {
+	state.State
+	listing func()
+}
+
+func (s slowState) List(ctx context.Context, kind resource.Kind, options ...state.ListOption) (resource.List, error) {
+	s.listing()
+	return s.State.List(ctx, kind, options...)
+}
+
+func TestPublishByTwoEndsWithTheNewest(t *testing.T) {
+	ctx := context.Background()
+	st := state.WrapCore(namespaced.NewState(inmem.Build))
+	s := openRecorder(t, blockdevice.NewRecorder(1<<20, 512))
+	entered, leave := make(chan struct{}), make(chan struct{})
+	failures := make([]error, 2)
+	var both sync.WaitGroup
+	set(t, s, 0xa, "old")
+	both.Go(func() {
+		failures[0] = s.Publish(ctx, slowState{st, func() { close(entered); <-leave }})
+	})
+	<-entered
+	set(t, s, 0xa, "new")
+	both.Go(func() { failures[1] = s.Publish(ctx, st) })
+	time.Sleep(20 * time.Millisecond) // in which the second would be done, if it could overtake
+	close(leave)
+	both.Wait()
+	key, err := safe.StateGetByID[*runtime.MetaKey](ctx, st, "0x0a")
+	if err := errors.Join(append(failures, err)...); err != nil || key.TypedSpec().Value != "new" {
+		t.Errorf("got %v, %v", key, err)
+	}
 }
 
 func TestPublish(t *testing.T) {

@@ -14,6 +14,8 @@ import (
 
 // Publish makes the MetaKey resources equal to the store.
 func (s *Store) Publish(ctx context.Context, st state.State) error {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
 	all := s.All()
 	have, err := safe.StateListAll[*runtime.MetaKey](ctx, st)
 	if err != nil {

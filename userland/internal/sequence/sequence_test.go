@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -66,6 +67,47 @@ func TestRunTellsOfEveryPhase(t *testing.T) {
 	}
 }
 
+// lacks is the answer of a machine that lacks these.
+func lacks(names ...string) func() []runtime.UnmetCondition {
+	return func() (unmet []runtime.UnmetCondition) {
+		for _, name := range names {
+			unmet = append(unmet, runtime.UnmetCondition{Name: name})
+		}
+		return unmet
+	}
+}
+
+func TestAnOlderAnswerNeverReplacesANewerOne(t *testing.T) {
+	resources, err := osstate.New(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var events written
+	s, err := NewStatus(t.Context(), resources.State, &events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked, leave := make(chan struct{}), make(chan struct{})
+	failures := make([]error, 2)
+	var both sync.WaitGroup
+	both.Go(func() {
+		failures[0] = s.SetUnmet(func() []runtime.UnmetCondition {
+			close(asked)
+			<-leave
+			return lacks("network")()
+		})
+	})
+	<-asked
+	both.Go(func() { failures[1] = s.SetUnmet(lacks()) })
+	time.Sleep(20 * time.Millisecond) // in which the newer answer would be written, if it could overtake
+	close(leave)
+	both.Wait()
+	got, err := safe.StateGetByID[*runtime.MachineStatus](t.Context(), resources.State, runtime.MachineStatusID)
+	if err := errors.Join(append(failures, err)...); err != nil || !got.TypedSpec().Status.Ready {
+		t.Errorf("got %+v (%v)", got, err)
+	}
+}
+
 func TestStatusIsAResourceAndAnEvent(t *testing.T) {
 	resources, err := osstate.New(t.Context())
 	if err != nil {
@@ -79,9 +121,9 @@ func TestStatusIsAResourceAndAnEvent(t *testing.T) {
 	err = errors.Join(
 		s.SetStage(runtime.MachineStageMaintenance),
 		s.SetStage(runtime.MachineStageMaintenance), // no change
-		s.SetUnmet(runtime.UnmetCondition{Name: "network", Reason: "no address"}),
+		s.SetUnmet(lacks("network")),
 		s.SetStage(runtime.MachineStageRunning),
-		s.SetUnmet(),
+		s.SetUnmet(lacks()),
 	)
 	if err != nil {
 		t.Fatal(err)

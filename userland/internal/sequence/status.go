@@ -40,9 +40,11 @@ func (s *Status) SetStage(stage runtime.MachineStage) error {
 	return s.change(func(spec *runtime.MachineStatusSpec) { spec.Stage = stage })
 }
 
-// SetUnmet says what the machine lacks; nothing makes it ready.
-func (s *Status) SetUnmet(unmet ...runtime.UnmetCondition) error {
+// SetUnmet asks what the machine lacks; nothing makes it ready. One caller asks at a time, so that an older answer never
+// replaces a newer one.
+func (s *Status) SetUnmet(ask func() []runtime.UnmetCondition) error {
 	return s.change(func(spec *runtime.MachineStatusSpec) {
+		unmet := ask()
 		spec.Status = runtime.MachineStatusStatus{Ready: len(unmet) == 0, UnmetConditions: unmet}
 	})
 }
