@@ -49,7 +49,11 @@ test("diff of artifacts lists components, arguments and files, and where the fir
   const bom = (version: string): object => ({
     components: [
       { name: "x", purl: `pkg:deb/debian/x@${version}`, version },
-      { type: "file", name: `dodeka/${version}.root!etc/hosts`, hashes: [{ alg: "SHA-256", content: sha256("hosts") }] },
+      {
+        type: "file",
+        name: `dodeka/${version}.root!etc/hosts`,
+        hashes: [{ alg: "SHA-256", content: sha256("hosts") }],
+      },
     ],
   });
   put("a.raw.cdx.json", bom("1"));
