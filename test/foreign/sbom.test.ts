@@ -122,7 +122,8 @@ test("ukify reads the sections that the SBOM lists", async () => {
   const sections = JSON.parse(stdout) as Readonly<Record<string, { readonly sha256: string }>>;
   for (const name of [".linux", ".osrel", ".cmdline", ".uname"]) {
     const file = model.files.find((f) => f.path.startsWith("esp/EFI/Linux/") && f.path.endsWith(`!${name}`));
-    assert.equal(file?.sha256, sections[name]?.sha256, name);
+    assert.ok(file !== undefined, `the SBOM does not list ${name}`);
+    assert.equal(sections[name]?.sha256, file.sha256, name);
   }
 });
 
