@@ -124,7 +124,7 @@ export function tests(name: string, path: string, concurrency: number): Stage {
   return nodeTests(name, [path.endsWith(".ts") ? path : `${path}/**/*.test.ts`], concurrency);
 }
 
-/** `go vet` and `go test` of the userland, with the toolbox's Go. */
+/** `go vet`, staticcheck and `go test -race` of the userland, with the toolbox's Go. */
 export function goTests(): Stage {
   return { name: "userland", run: testGoUserland };
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tests our Go code with the toolbox's own Go, offline, from the locked module caches. The judges' tools come behind the
-// toolbox's own, and the tests have namespaces of their own, so that few have a reason to be skipped.
+// Tests our Go code with the toolbox's own Go, offline, from the locked module caches, under the race detector. The judges'
+// tools come behind the toolbox's own, and the tests have namespaces of their own, so that few have a reason to be skipped.
 import { join } from "node:path";
 import { USERLAND_DIR } from "../../builder/release/go-modules.ts";
 import { GO_BUILD_CACHE, GO_ENV, GO_PROGRAM } from "../../builder/release/go-toolchain.ts";
@@ -18,8 +18,18 @@ const MODULES: Readonly<Record<string, readonly string[]>> = {
 const JUDGES = "/tmp/judges";
 const STATICCHECK = "/tmp/staticcheck";
 const GO_PROGRAMS = GO_PROGRAM.slice(0, -"/go".length);
+/**
+ * The race detector is linked by the C compiler. The tags keep libc out of what Go does without C in our programs. Every
+ * check has the same flags, so that all dependencies are compiled once.
+ */
+const RACE: Readonly<Record<string, string>> = {
+  CGO_ENABLED: "1",
+  CC: "gcc",
+  GOFLAGS: `${GO_ENV["GOFLAGS"] ?? ""} -race -tags=netgo,osusergo`,
+};
 const TEST_ENV: Readonly<Record<string, string>> = {
   ...GO_ENV,
+  ...RACE,
   GOPROXY: "off",
   PATH: `${GO_PROGRAMS}:/usr/bin:/usr/sbin:${JUDGES}/usr/bin:${JUDGES}/usr/sbin`,
   LD_LIBRARY_PATH: `${JUDGES}/usr/lib/x86_64-linux-gnu`, // both toolboxes come from one lock

@@ -139,3 +139,22 @@ func TestShortNamesAreUnique(t *testing.T) {
 		t.Errorf("%d names of 3", len(taken))
 	}
 }
+
+// FuzzNameEntries takes what a medium may call a file, beside another one of that name and one without a long name.
+func FuzzNameEntries(f *testing.F) {
+	f.Add("dodeka_1.0.0.efi")
+	f.Add(".\xff.")
+	f.Fuzz(func(t *testing.T, name string) {
+		taken := map[string]bool{padShort("A.B"): true}
+		for range 12 {
+			before := len(taken)
+			long, short, err := nameEntries(name, taken)
+			if err != nil {
+				return
+			}
+			if len(short) != shortBytes || len(long)%entryBytes != 0 || len(taken) != before+1 || short[0] == ' ' {
+				t.Fatalf("%q became %q and %d bytes", name, short, len(long))
+			}
+		}
+	})
+}

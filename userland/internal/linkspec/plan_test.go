@@ -15,6 +15,8 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/configloader"
 	"github.com/siderolabs/talos/pkg/machinery/nethelpers"
 	"github.com/siderolabs/talos/pkg/machinery/resources/network"
+
+	"dodeka/userland/internal/hostfiles"
 )
 
 func load(t *testing.T, text string) config.Config {
@@ -263,4 +265,25 @@ func TestComputeIsStable(t *testing.T) {
 			t.Fatalf("differs:\n%s\n%s", first, again)
 		}
 	}
+}
+
+func FuzzComputeFollowsTheCommandLine(f *testing.F) {
+	f.Add("ip=10.0.0.2::10.0.0.1:255.255.255.0:node:b:none:9.9.9.9:[2001:db8::1]:10.0.0.1")
+	f.Add("ip=[2001:db8::2]::[fe80::1]:64:::: ip=a:dhcp ip=]:[")
+	f.Fuzz(func(t *testing.T, cmdline string) {
+		p := Compute(Input{Cmdline: cmdline, Links: physical("a", "b")})
+		for _, a := range p.Addresses {
+			if !a.Address.IsValid() || a.LinkName == "" {
+				t.Errorf("address %+v", a)
+			}
+		}
+		for _, r := range p.Routes {
+			if !r.Gateway.IsValid() || r.OutLinkName == "" {
+				t.Errorf("route %+v", r)
+			}
+		}
+		if name := p.Names.Hostname; name != "" && !hostfiles.ValidName(name) {
+			t.Errorf("host name %q", name)
+		}
+	})
 }

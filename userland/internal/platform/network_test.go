@@ -3,6 +3,7 @@
 package platform
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -171,4 +172,32 @@ func FuzzOpenstack(f *testing.F) {
 			checkNetwork(t, &n.PlatformConfigSpec)
 		}
 	})
+}
+
+func FuzzInstances(f *testing.F) {
+	f.Add([]byte(`{"compute":{"name":"a","resourceId":"/subscriptions/s/resourceGroups/G/x"},"network":{"interface":[{"ipv4":{"ipAddress":[{"publicIpAddress":"1.2.3.4"}]}}]}}`))
+	f.Add([]byte(`{"zone":"projects/1/zones/europe-west1-b","networkInterfaces":[{"ipv6":["::1"],"accessConfigs":[{"externalIp":"1.2.3.4"}]}]}`))
+	f.Add([]byte("<Environment><p:CustomData xmlns:p='u'>bWFjaGluZTo=</p:CustomData></Environment>"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var a azureInstance
+		if json.Unmarshal(data, &a) == nil {
+			checkInstance(t, a.metadata().finish("azure"))
+		}
+		var g gcpInstance
+		if json.Unmarshal(data, &g) == nil {
+			_ = lastPart(g.Zone)
+			checkInstance(t, Metadata{Hostname: g.Hostname, PublicIPs: g.publicIPs()}.finish("gcp"))
+		}
+		if text, err := findElement(data, "CustomData"); err == nil {
+			_, _ = decodeBase64(text)
+		}
+	})
+}
+
+func checkInstance(t *testing.T, found Metadata) {
+	for _, address := range found.PublicIPs {
+		if !address.IsValid() {
+			t.Fatalf("address %v", address)
+		}
+	}
 }
