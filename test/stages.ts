@@ -119,6 +119,11 @@ export function product(name: string, args: readonly string[]): Stage {
   return single(name, process.execPath, [join(ROOT, "builder", "main.ts"), ...args]);
 }
 
+/** A file of this repository as a program. */
+export function script(name: string, path: string): Stage {
+  return single(name, process.execPath, [join(ROOT, path)]);
+}
+
 /** The tests of one folder, or of one file. */
 export function tests(name: string, path: string, concurrency: number): Stage {
   return nodeTests(name, [path.endsWith(".ts") ? path : `${path}/**/*.test.ts`], concurrency);
