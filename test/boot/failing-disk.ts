@@ -34,6 +34,8 @@ export interface FailingDisk {
   readonly fail: () => void;
   /** What would be there after a power failure in which everything unflushed is lost. */
   readonly onMedium: (offset: number, length: number) => Buffer;
+  /** What the machine at hand has asked for, for whoever wonders why it waits. */
+  readonly activity: () => string;
   readonly close: () => void;
 }
 
@@ -55,11 +57,13 @@ export async function serveDisk(path: string): Promise<FailingDisk> {
     medium.write(request);
     if (isMoment(request)) fail();
   };
+  let activity: Activity = { requests: 0, waitingBytes: 0 };
   const server = createServer((client) => {
     connection = client;
+    activity = { requests: 0, waitingBytes: 0 };
     client.on("error", () => client.destroy()); // QEMU was killed
     client.write(greeting(bytes));
-    serve(client, { ...medium, write });
+    serve(client, { ...medium, write }, activity);
   });
   await new Promise<void>((resolve) => server.listen(socket, resolve));
   const failAt = (wanted: typeof isMoment): Promise<void> => {
@@ -71,7 +75,9 @@ export async function serveDisk(path: string): Promise<FailingDisk> {
     server.close();
     medium.close();
   };
-  return { image: { socket }, failAt, fail, onMedium: medium.onMedium, close };
+  const describe = (): string =>
+    `${activity.requests} requests answered, ${activity.waitingBytes} bytes of another one here, ${connection?.writableLength} not yet sent`;
+  return { image: { socket }, failAt, fail, onMedium: medium.onMedium, activity: describe, close };
 }
 
 interface Medium {
@@ -127,13 +133,21 @@ function greeting(bytes: number): Buffer {
   return message;
 }
 
+interface Activity {
+  requests: number;
+  waitingBytes: number;
+}
+
 /** Answers the requests of a client, in order, until it goes. */
-function serve(client: Socket, medium: Medium): void {
+function serve(client: Socket, medium: Medium, activity: Activity): void {
   let input: Buffer = Buffer.alloc(0);
   client.on("data", (chunk: Buffer) => {
     input = input.length === 0 ? chunk : Buffer.concat([input, chunk]);
-    for (let used = answer(client, medium, input); used > 0; used = answer(client, medium, input))
+    for (let used = answer(client, medium, input); used > 0; used = answer(client, medium, input)) {
       input = input.subarray(used);
+      activity.requests++;
+    }
+    activity.waitingBytes = input.length;
   });
 }
 
