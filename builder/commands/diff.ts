@@ -4,7 +4,7 @@ import { stat } from "node:fs/promises";
 import type { Change } from "../compare/changes.ts";
 import { compareArguments, compareInventories, compareTables } from "../compare/changes.ts";
 import { renderChanges } from "../compare/change-text.ts";
-import { componentTable, isFileComponent } from "../compare/components.ts";
+import { componentTable } from "../compare/components.ts";
 import { explainDifference } from "../compare/explain-difference.ts";
 import type { Inventory } from "../compare/inventory.ts";
 import { takeInventory } from "../compare/inventory.ts";
@@ -80,22 +80,27 @@ async function compareArtifacts(a: string, b: string): Promise<DiffResult> {
   return withReadableFile(a, (left) =>
     withReadableFile(b, async (right) => {
       const difference = await explainDifference(left, right);
-      const [bomA, bomB] = [await readBom(a), await readBom(b)];
-      const components = bomA === undefined || bomB === undefined ? [] : compareTables("components", bomA, bomB);
+      const components = await compareBoms(a, b, difference === undefined ? undefined : "file");
       if (difference === undefined) return { equal: components.length === 0, changes: components };
       const changes = compareInventories(await takeInventory(left), await takeInventory(right));
       const { offset, path } = difference;
-      const packages = components.filter(({ name }) => !isFileComponent(name)); // files: as they are in the artifacts
-      return { equal: false, firstDifference: { offset, path }, changes: [...packages, ...changes] };
+      return { equal: false, firstDifference: { offset, path }, changes: [...components, ...changes] };
     }),
   );
 }
 
+/** The SBOMs beside two artifacts, when both have one; `without` files when these are compared as they are inside. */
+async function compareBoms(a: string, b: string, without: "file" | undefined): Promise<readonly Change[]> {
+  const [before, after] = [await readBom(a), await readBom(b)];
+  if (before === undefined || after === undefined) return [];
+  return compareTables("components", componentTable(before, without), componentTable(after, without));
+}
+
 /** The SBOM beside an artifact, when there is one. */
-async function readBom(artifact: string): Promise<ReadonlyMap<string, string> | undefined> {
+async function readBom(artifact: string): Promise<unknown> {
   const file = `${artifact}.cdx.json`;
   const bytes = await readIfPresent(file, EVIDENCE_MAX_BYTES);
-  return bytes === undefined ? undefined : componentTable(parseJson(bytes, file));
+  return bytes === undefined ? undefined : parseJson(bytes, file);
 }
 
 async function openRelease(store: Store, name: string): Promise<Release> {

@@ -6,18 +6,17 @@ import { isObject } from "../evidence/json.ts";
 
 const MAX_LEVELS = 16;
 
-/** `bom` is the parsed document. Names without version: `pkg:deb/debian/grub-common`, or the component's own name. */
-export function componentTable(bom: unknown): ReadonlyMap<string, string> {
+/**
+ * `bom` is the parsed document, of whose components those of the type `without` are left out. Names without version:
+ * `pkg:deb/debian/grub-common`, or the component's own name.
+ */
+export function componentTable(bom: unknown, without?: "file"): ReadonlyMap<string, string> {
   const table = new Map<string, string>();
   const visit = (value: unknown, level: number): void => {
     if (!Array.isArray(value) || level > MAX_LEVELS) return;
     for (const component of value as unknown[]) {
       if (!isObject(component)) continue;
-      const name = packageName(component);
-      const version = text(component["version"]) ?? hashOf(component["hashes"]) ?? "(no version)";
-      const known = table.get(name);
-      if (known === undefined) table.set(name, version);
-      else if (!known.split(", ").includes(version)) table.set(name, [...known.split(", "), version].sort().join(", "));
+      if (without === undefined || component["type"] !== without) addComponent(table, component);
       visit(component["components"], level + 1);
     }
   };
@@ -25,9 +24,12 @@ export function componentTable(bom: unknown): ReadonlyMap<string, string> {
   return table;
 }
 
-/** `name` is one of the table's. */
-export function isFileComponent(name: string): boolean {
-  return name.startsWith("file ");
+/** A name that comes more than once has all its versions. */
+function addComponent(table: Map<string, string>, component: JsonObject): void {
+  const name = packageName(component);
+  const version = text(component["version"]) ?? hashOf(component["hashes"]) ?? "(no version)";
+  const known = table.get(name)?.split(", ") ?? [];
+  table.set(name, known.includes(version) ? known.join(", ") : [...known, version].sort().join(", "));
 }
 
 function packageName(component: JsonObject): string {
