@@ -35,6 +35,10 @@ test("a failing disk loses the write at hand, and every other one back to the la
   client.write(request(WRITE, 3, filled("new")));
   await failed;
   await once(client, "close");
+  await once(createConnection(disk.image.socket), "close"); // the power stays off
+  disk.powerOn();
+  const next = createConnection(disk.image.socket);
+  assert.equal((await bytes(next, 152)).toString("latin1", 0, 8), "NBDMAGIC");
 
   const left = [0, 1, 2, 3].map((sector) => disk.onMedium(sector * SECTOR, SECTOR));
   assert.deepEqual(left, [filled("new"), filled("old"), Buffer.alloc(SECTOR), filled("old")]);

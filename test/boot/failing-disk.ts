@@ -28,10 +28,12 @@ export interface DiskWrite {
 
 export interface FailingDisk {
   readonly image: ServedDisk;
-  /** Resolves when the power has failed, which it does at the first write that fits. Until the next start nothing works. */
+  /** Resolves when the power has failed, which it does at the first write that fits. Nothing works until `powerOn`. */
   readonly failAt: (isMoment: (write: DiskWrite) => boolean) => Promise<void>;
   /** The power fails now. */
   readonly fail: () => void;
+  /** For the next machine: QEMU would connect again by itself, and a guest without power go on. */
+  readonly powerOn: () => void;
   /** What would be there after a power failure in which everything unflushed is lost. */
   readonly onMedium: (offset: number, length: number) => Buffer;
   /** What the machine at hand has asked for, for whoever wonders why it waits. */
@@ -47,7 +49,9 @@ export async function serveDisk(path: string): Promise<FailingDisk> {
   let isMoment = (_write: DiskWrite): boolean => false;
   let failed = (): void => undefined;
   let connection: Socket | undefined;
+  let isOff = false;
   const fail = (): void => {
+    isOff = true;
     connection?.destroy();
     medium.losePower();
     isMoment = () => false;
@@ -59,6 +63,10 @@ export async function serveDisk(path: string): Promise<FailingDisk> {
   };
   let activity: Activity = { requests: 0, waitingBytes: 0 };
   const server = createServer((client) => {
+    if (isOff) {
+      client.destroy();
+      return;
+    }
     connection = client;
     activity = { requests: 0, waitingBytes: 0 };
     client.on("error", () => client.destroy()); // QEMU was killed
@@ -70,6 +78,9 @@ export async function serveDisk(path: string): Promise<FailingDisk> {
     isMoment = wanted;
     return new Promise((resolve) => (failed = resolve));
   };
+  const powerOn = (): void => {
+    isOff = false;
+  };
   const close = (): void => {
     connection?.destroy();
     server.close();
@@ -77,7 +88,7 @@ export async function serveDisk(path: string): Promise<FailingDisk> {
   };
   const describe = (): string =>
     `${activity.requests} requests answered, ${activity.waitingBytes} bytes of another one here, ${connection?.writableLength} not yet sent`;
-  return { image: { socket }, failAt, fail, onMedium: medium.onMedium, activity: describe, close };
+  return { image: { socket }, failAt, fail, powerOn, onMedium: medium.onMedium, activity: describe, close };
 }
 
 interface Medium {

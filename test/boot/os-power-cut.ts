@@ -100,6 +100,7 @@ function findVolumes(): { readonly meta: number; readonly state: number; readonl
 
 async function start(name: string): Promise<DrivenMachine> {
   await machine?.cut(); // it still runs when its test failed, and holds the port
+  disk.powerOn();
   machine = await startMachine({
     name,
     image: disk.image,
