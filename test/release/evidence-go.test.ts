@@ -42,7 +42,7 @@ function sources(): Parameters<typeof describeGoModules>[1] {
     "a/example.org/!lib@v1.0.0/LICENSE": MIT,
     "b/github.com/opencontainers/runc@v1.5.2/LICENSE": APACHE,
     "box/usr/share/doc/golang-1.27-go/copyright":
-      "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\nFiles: *\nCopyright: 2009 Go\nLicense: BSD-3-clause\n",
+      "Format: https://example.org/copyright-format/1.0/\n\nFiles: *\nCopyright: 2009 Go\nLicense: BSD-3-clause\n",
   };
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(join(dir, path, ".."), { recursive: true });

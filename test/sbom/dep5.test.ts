@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { parseDebianCopyright } from "../../sbom/dep5.ts";
 import { licenceRef, recogniseLicenceText, spdxFromDebian, spdxFromKernelModule } from "../../sbom/licence-names.ts";
 
-const FORMAT = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/";
+const FORMAT = "Format: https://example.org/copyright-format/1.0/";
 
 test("a machine-readable file gives licences, notices and unknown texts", () => {
   const text = [
