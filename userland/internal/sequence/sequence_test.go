@@ -77,16 +77,23 @@ func lacks(names ...string) func() []runtime.UnmetCondition {
 	}
 }
 
-func TestAnOlderAnswerNeverReplacesANewerOne(t *testing.T) {
+// newStatus is that of a machine that begins to boot, with where it is kept and who is told.
+func newStatus(t *testing.T) (*Status, *osstate.OS, *written) {
+	t.Helper()
 	resources, err := osstate.New(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	var events written
-	s, err := NewStatus(t.Context(), resources.State, &events)
+	events := &written{}
+	s, err := NewStatus(t.Context(), resources.State, events)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s, resources, events
+}
+
+func TestAnOlderAnswerNeverReplacesANewerOne(t *testing.T) {
+	s, resources, _ := newStatus(t)
 	asked, leave := make(chan struct{}), make(chan struct{})
 	failures := make([]error, 2)
 	var both sync.WaitGroup
@@ -109,16 +116,8 @@ func TestAnOlderAnswerNeverReplacesANewerOne(t *testing.T) {
 }
 
 func TestStatusIsAResourceAndAnEvent(t *testing.T) {
-	resources, err := osstate.New(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var events written
-	s, err := NewStatus(t.Context(), resources.State, &events)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = errors.Join(
+	s, resources, events := newStatus(t)
+	err := errors.Join(
 		s.SetStage(runtime.MachineStageMaintenance),
 		s.SetStage(runtime.MachineStageMaintenance), // no change
 		s.SetUnmet(lacks("network")),
@@ -132,8 +131,8 @@ func TestStatusIsAResourceAndAnEvent(t *testing.T) {
 		"|stage BOOTING ready=false unmet=0", "|stage MAINTENANCE ready=false unmet=0", "|stage MAINTENANCE ready=false unmet=1",
 		"|stage RUNNING ready=false unmet=1", "|stage RUNNING ready=true unmet=0",
 	}
-	if !slices.Equal(events, want) {
-		t.Errorf("events %q", events)
+	if !slices.Equal(*events, want) {
+		t.Errorf("events %q", *events)
 	}
 	got, err := safe.StateGetByID[*runtime.MachineStatus](t.Context(), resources.State, runtime.MachineStatusID)
 	if err != nil || got.TypedSpec().Stage != runtime.MachineStageRunning || !got.TypedSpec().Status.Ready {
