@@ -53,19 +53,6 @@ export async function openApiTest(kind: "configured" | "maintenance"): Promise<A
   };
 }
 
-const MAX_TRIES = 5;
-
-/**
- * A client whose certificate must be refused, and be told why. In TLS 1.3 a client has done its part before the server
- * looks at the certificate: what it then sends may meet a closed connection before it has read the reason. It asks again.
- */
-export async function assertNoHandshake(client: StockClient, why: RegExp): Promise<void> {
-  let result = await client.run(["version"]);
-  for (let tries = 1; tries < MAX_TRIES && /broken pipe|connection reset/.test(result.stderr); tries++)
-    result = await client.run(["version"]);
-  assertRefused(result, why);
-}
-
 /** A call that must fail, with a gRPC status or a text that says why. */
 export function assertRefused(result: ClientResult, why: RegExp): void {
   const said = result.stderr + result.stdout;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { ADMIN, OPERATOR, READER, assertNoHandshake, assertRefused, openApiTest } from "./api-test.ts";
+import { ADMIN, OPERATOR, READER, assertRefused, openApiTest } from "./api-test.ts";
 import type { Person } from "./cluster.ts";
 import { joinTalosconfig, makeCluster } from "./cluster.ts";
 
@@ -67,7 +67,7 @@ test("an admin makes a client configuration for a reader, who stays a reader", a
 
 test("a certificate that has expired is refused", async () => {
   const client = await api.clientOf("expired", { roles: ["os:admin"], hours: 0 });
-  await assertNoHandshake(client, /remote error: tls: expired certificate/);
+  assertRefused(await client.run(["version"]), /remote error: tls: expired certificate/);
 });
 
 test("a certificate of another authority is refused", async () => {
@@ -75,7 +75,7 @@ test("a certificate of another authority is refused", async () => {
   await other.talosconfigOf("admin", ADMIN);
   const authority = readFileSync(join(api.cluster.dir, "os.crt")).toString("base64");
   const mixed = await joinTalosconfig(join(api.dir, "mixed.yaml"), authority, join(other.dir, "admin"));
-  await assertNoHandshake(api.clientWith(mixed), /remote error: tls: unknown certificate authority/);
+  assertRefused(await api.clientWith(mixed).run(["version"]), /remote error: tls: unknown certificate authority/);
 });
 
 test("a client of another cluster does not believe this machine", async () => {

@@ -31,7 +31,7 @@ const (
 // newServer is a gRPC server that knows no service and proxies all.
 func newServer(certs *certificates, d *director, open bool) *grpc.Server {
 	return grpc.NewServer(
-		grpc.Creds(credentials.NewTLS(certs.serverConfig(open))),
+		grpc.Creds(saysWhy{credentials.NewTLS(certs.serverConfig(open))}),
 		grpc.ForceServerCodecV2(proxy.Codec()),
 		grpc.UnknownServiceHandler(proxy.TransparentHandler(d.direct, proxy.WithStreamedDetector(isStreamed))),
 		grpc.StreamInterceptor(withIdentity(open)),

@@ -5,6 +5,7 @@
 package connlimit
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
@@ -82,4 +83,13 @@ type counted struct {
 func (c *counted) Close() error {
 	c.done()
 	return c.Conn.Close()
+}
+
+// CloseWrite ends what is sent, where the connection can (net.TCPConn, net.UnixConn, tls.Conn).
+func (c *counted) CloseWrite() error {
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return half.CloseWrite()
 }
