@@ -70,6 +70,14 @@ export interface MachinePaths {
 export const OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 export const OVMF_VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 
+/**
+ * TCG emulates all processors in one thread. With a thread for each, processors that had to wait for the host's lost
+ * timer interrupts and tripped over changes of the memory map (QEMU 10.0, iotlb_to_section).
+ */
+export const TCG = "tcg,thread=single";
+
+const ACCELERATION: Readonly<Record<Accelerator, string>> = { tcg: TCG, kvm: "kvm" };
+
 /** argv from "qemu-system-x86_64" on. */
 export function qemuArgv(spec: MachineSpec, paths: MachinePaths): readonly string[] {
   const cpu = spec.accelerator === "kvm" ? "host" : "max";
@@ -81,7 +89,7 @@ export function qemuArgv(spec: MachineSpec, paths: MachinePaths): readonly strin
     "-machine",
     "q35",
     "-accel",
-    spec.accelerator,
+    ACCELERATION[spec.accelerator],
     "-cpu",
     cpu,
     "-smp",

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { xz } from "@napi-rs/lzma";
 import { findReleaseWith } from "../../builder/commands/load-release.ts";
+import { TCG } from "../../builder/host/qemu-args.ts";
 import { removeTree } from "../../builder/host/remove-tree.ts";
 import { runInSandbox } from "../../builder/host/sandbox.ts";
 import { readSettings } from "../../builder/host/settings.ts";
@@ -41,7 +42,7 @@ export async function runGuest(store: Store, release: Release): Promise<string> 
   try {
     await copyFile(blobPath(store, release.parts.kernel.digest), join(dir, "kernel"));
     await writeFile(join(dir, "initrd"), await initramfs(store, await compileGuest(dir)));
-    const machine = "-nodefaults -no-user-config -no-reboot -machine q35 -accel tcg -cpu max -smp 2 -m 768";
+    const machine = `-nodefaults -no-user-config -no-reboot -machine q35 -accel ${TCG} -cpu max -smp 2 -m 768`;
     const argv = [
       "qemu-system-x86_64",
       ...machine.split(" "),
