@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the stages of a check one after another, all of them even when one fails, and closes with a line that counts:
-// `<n> passed, <n> failed`. A stage without tests counts as one. Arguments name the stages to run; none: all of them.
+// Runs the stages of a check one after another, all of them even when one fails, and closes with what failed and why,
+// a line for each stage, and one that counts: `<n> passed, <n> failed`. A stage without tests counts as one. Arguments
+// name the stages to run; none: all of them.
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -11,12 +12,17 @@ import { testGoUserland } from "./userland/go-test.ts";
 interface Count {
   readonly passed: number;
   readonly failed: number;
+  /** What failed and why, in a few lines: the whole story is far above when an hour of other stages follows. */
+  readonly why?: string;
 }
 
 export interface Stage {
   readonly name: string;
   readonly run: () => Promise<Count>;
 }
+
+const WHY_MAX_LINES = 16;
+const WHY_MAX_COLUMNS = 160;
 
 const UNIT_FOLDERS = readdirSync(join(ROOT, "test"), { withFileTypes: true })
   .filter(
@@ -77,17 +83,20 @@ function helpText(about: string, stages: readonly Stage[]): string {
 async function runStages(stages: readonly Stage[]): Promise<number> {
   let [passed, failed] = [0, 0];
   const summary: string[] = [];
+  const reasons: string[] = [];
   for (const stage of stages) {
     console.log(`\n== ${stage.name}`);
     const started = performance.now();
     const count = await stage.run();
     passed += count.passed;
     failed += count.failed;
+    if (count.why !== undefined && count.why !== "") reasons.push(`\n${stage.name}:\n${count.why}`);
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     summary.push(
       `${count.failed === 0 ? "ok  " : "FAIL"} ${stage.name}: ${count.passed} passed, ${count.failed} failed, ${seconds} s`,
     );
   }
+  for (const reason of reasons) console.log(reason);
   console.log(`\n${summary.join("\n")}\n`);
   console.log(`${passed} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
@@ -149,10 +158,26 @@ function nodeTests(name: string, patterns: readonly string[], concurrency: numbe
     const { exitCode, output } = await spawnShown(process.execPath, args);
     const count = (what: string): number => Number(new RegExp(`^(?:ℹ|#) ${what} (\\d+)$`, "m").exec(output)?.[1] ?? 0);
     const failed = count("fail") + count("cancelled") + count("skipped") + count("todo");
-    if (count("pass") === 0 || (exitCode !== 0 && failed === 0)) return { passed: count("pass"), failed: failed + 1 };
-    return { passed: count("pass"), failed };
+    const why = failuresOf(output);
+    if (count("pass") === 0 || (exitCode !== 0 && failed === 0))
+      return { passed: count("pass"), failed: failed + 1, why };
+    return { passed: count("pass"), failed, why };
   };
   return { name, run };
+}
+
+/** What node's runner repeats at its end of the tests that failed, without stacks; empty when none did. */
+export function failuresOf(output: string): string {
+  const [, failing] = output.split(/^✖ failing tests:$/m);
+  if (failing === undefined) return "";
+  const lines = failing
+    .split("\n")
+    .filter((line) => line.trim() !== "" && !/^ {6}(?:at | )|^ {4}\w+: |^ {2}\}$/.test(line));
+  const shown = lines.slice(0, WHY_MAX_LINES).map((line) => line.slice(0, WHY_MAX_COLUMNS));
+  return [
+    ...shown,
+    ...(lines.length > shown.length ? [`(${lines.length - shown.length} lines more, above)`] : []),
+  ].join("\n");
 }
 
 function spawnShown(file: string, args: readonly string[]): Promise<{ exitCode: number; output: string }> {

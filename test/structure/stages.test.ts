@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Stage } from "../stages.ts";
-import { parseRequest } from "../stages.ts";
+import { failuresOf, parseRequest } from "../stages.ts";
 import { ROOT } from "./tracked-files.ts";
 
 const STAGES: readonly Stage[] = ["format", "machine API", "boots"].map((name) => ({
@@ -52,3 +52,32 @@ for (const script of ["test/run.ts", "test/check.ts"]) {
     assert.match(String(refused.stderr), /"no-such-stage".*\n.*unit-tests/);
   });
 }
+
+test("failures are told again without stacks and without end", () => {
+  const output = (failures: string): string => `✔ one (1ms)\n✖ two (2ms)\nℹ fail 1\n\n✖ failing tests:\n\n${failures}`;
+  const failure = [
+    "test at test/two.test.ts:3:1",
+    "✖ two (2ms)",
+    "  AssertionError [ERR_ASSERTION]: it differs",
+    "  ",
+    "  1 !== 2",
+    "  ",
+    "      at TestContext.<anonymous> (file:///two.test.ts:3:26)",
+    "      at Test.run (node:internal/test_runner/test:1402:25) {",
+    "    generatedMessage: false,",
+    "    actual: 1,",
+    "  }",
+    "",
+  ];
+  const told = [
+    "test at test/two.test.ts:3:1",
+    "✖ two (2ms)",
+    "  AssertionError [ERR_ASSERTION]: it differs",
+    "  1 !== 2",
+  ];
+  assert.equal(failuresOf(output(failure.join("\n"))), told.join("\n"));
+  assert.equal(failuresOf("✔ one (1ms)\nℹ fail 0\n"), "");
+  const many = failuresOf(output("  line\n".repeat(100)));
+  assert.match(many, /^(?: {2}line\n){16}\(84 lines more, above\)$/);
+  assert.equal(failuresOf(output("x".repeat(10_000))).length, 160);
+});
