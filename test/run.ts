@@ -16,7 +16,7 @@ const STAGES = [
   product("release", ["release", "build"]),
   tests("kernel at work", "test/kernel/guest.test.ts", 1),
   tests("foreign judges", "test/foreign", 2),
-  tests("boots", "test/boot", 1),
+  tests("boots", "test/boot", 2),
   tests("reproducibility", "test/reproduce", 2),
 ];
 
