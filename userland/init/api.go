@@ -10,6 +10,7 @@ import (
 
 	"dodeka/userland/internal/access"
 	"dodeka/userland/internal/cgroup"
+	"dodeka/userland/internal/containerd"
 	"dodeka/userland/internal/machineapi"
 	"dodeka/userland/internal/osidentity"
 	"dodeka/userland/internal/osstate"
@@ -55,10 +56,18 @@ func (s *system) apiParts() machineapi.Parts {
 	return machineapi.Parts{
 		State: s.os.State, Controller: s.os.Runtime, Events: s.events, Settings: s.settings, Gate: lateGate{s},
 		Services: s.services, Logs: s.logs, Sequences: s.desk, Meta: s.openedMeta, AskTime: timesync.Ask, Root: readout.Machine, Log: s.note,
+		Containerd: s.containerd(),
 		About: machineapi.About{
 			Version: s.cmdline.Version, Digest: s.cmdline.RootHash, Platform: s.cmdline.Platform, Mode: runMode(s.cmdline.Platform),
 		},
 	}
+}
+
+// containerd is asked as soon as it answers; until then callers are told that it does not.
+func (s *system) containerd() *containerd.Client {
+	client, err := containerd.New(services.ContainerdSocket)
+	s.report("containerd", err)
+	return client
 }
 
 // runMode is machinery's word for how an image came onto the machine.

@@ -3,7 +3,9 @@
 package machineapi
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"github.com/cosi-project/runtime/pkg/safe"
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
@@ -13,12 +15,16 @@ import (
 	"google.golang.org/grpc/status"
 
 	"dodeka/userland/internal/cgroup"
+	"dodeka/userland/internal/containerd"
 	"dodeka/userland/internal/readout"
 )
 
 // Containers implements machine.MachineServiceServer. The services of the system are plain processes here; clients see
 // each as a container of the system's namespace, with its process id.
 func (a *api) Containers(ctx context.Context, r *machine.ContainersRequest) (*machine.ContainersResponse, error) {
+	if r.Namespace == containerd.Kubernetes {
+		return a.pods(ctx)
+	}
 	if err := onlySystem(r.Namespace); err != nil {
 		return nil, err
 	}
@@ -34,6 +40,33 @@ func (a *api) Containers(ctx context.Context, r *machine.ContainersRequest) (*ma
 			Pid: uint32(service.TypedSpec().PID), Status: "RUNNING",
 		})
 	}
+	return &machine.ContainersResponse{Messages: []*machine.Container{answer}}, nil
+}
+
+// pods shows what the kubelet runs, a pod's own container before those in it.
+func (a *api) pods(ctx context.Context) (*machine.ContainersResponse, error) {
+	client, err := a.p.containers()
+	if err != nil {
+		return nil, err
+	}
+	all, err := client.Containers(ctx, containerd.Kubernetes)
+	if err != nil {
+		return nil, err
+	}
+	answer := &machine.Container{}
+	for _, c := range all {
+		pod := c.Labels["io.kubernetes.pod.namespace"] + "/" + c.Labels["io.kubernetes.pod.name"]
+		name := c.Labels["io.kubernetes.container.name"] // of a container in it
+		id := pod
+		if name != "" {
+			id = pod + ":" + name
+		}
+		answer.Containers = append(answer.Containers, &machine.ContainerInfo{
+			Namespace: containerd.Kubernetes, Id: id, InternalId: c.ID, Uid: c.Labels["io.kubernetes.pod.uid"],
+			Image: c.Image, Pid: c.Pid, Status: c.Status.String(), PodId: pod, Name: cmp.Or(name, c.Labels["io.kubernetes.pod.name"]),
+		})
+	}
+	slices.SortStableFunc(answer.Containers, func(a, b *machine.ContainerInfo) int { return cmp.Compare(a.Id, b.Id) })
 	return &machine.ContainersResponse{Messages: []*machine.Container{answer}}, nil
 }
 

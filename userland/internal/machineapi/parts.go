@@ -12,6 +12,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 
 	"dodeka/userland/internal/access"
+	"dodeka/userland/internal/containerd"
 	"dodeka/userland/internal/events"
 	"dodeka/userland/internal/logs"
 	"dodeka/userland/internal/readout"
@@ -29,7 +30,8 @@ type Parts struct {
 	Services   Services
 	Logs       Logs
 	Sequences  Sequences
-	Meta       func() Meta // nil until there is a META partition
+	Meta       func() Meta        // nil until there is a META partition
+	Containerd *containerd.Client // nil: containerd is not in the image
 	// AskTime returns how far the machine's clock is behind a time server's.
 	AskTime func(ctx context.Context, server string) (time.Duration, error)
 	Root    readout.Root

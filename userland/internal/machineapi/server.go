@@ -60,7 +60,7 @@ func New(parts Parts) *grpc.Server {
 	)
 	a := &api{p: parts}
 	machine.RegisterMachineServiceServer(server, a)
-	machine.RegisterImageServiceServer(server, machine.UnimplementedImageServiceServer{})
+	machine.RegisterImageServiceServer(server, imageAPI{p: parts})
 	machine.RegisterDebugServiceServer(server, machine.UnimplementedDebugServiceServer{})
 	machine.RegisterLifecycleServiceServer(server, machine.UnimplementedLifecycleServiceServer{})
 	cluster.RegisterClusterServiceServer(server, cluster.UnimplementedClusterServiceServer{})

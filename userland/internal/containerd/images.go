@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containerd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"runtime"
+	"time"
+
+	"github.com/containerd/containerd/api/services/content/v1"
+	"github.com/containerd/containerd/api/services/images/v1"
+)
+
+// Image is one that containerd has by name.
+type Image struct {
+	Name    string
+	Digest  string
+	Size    int64 // bytes of what this machine uses of it, packed as in a registry
+	Created time.Time
+	Labels  map[string]string
+}
+
+// Images lists those of a namespace.
+func (c *Client) Images(ctx context.Context, namespace string) ([]Image, error) {
+	ctx = within(ctx, namespace)
+	list, err := images.NewImagesClient(c.conn).List(ctx, &images.ListImagesRequest{})
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Image, 0, len(list.Images))
+	for _, image := range list.Images {
+		target := image.GetTarget()
+		all = append(all, Image{
+			Name: image.GetName(), Digest: target.GetDigest(), Labels: image.GetLabels(), Created: image.GetCreatedAt().AsTime(),
+			Size: c.sizeOf(ctx, blob{Digest: target.GetDigest(), Size: target.GetSize()}, maxLevels),
+		})
+	}
+	return all, nil
+}
+
+// Remove forgets an image and waits until its content is gone, but for what others share.
+func (c *Client) Remove(ctx context.Context, namespace, name string) error {
+	_, err := images.NewImagesClient(c.conn).Delete(within(ctx, namespace), &images.DeleteImageRequest{Name: name, Sync: true})
+	return err
+}
+
+// Bounds on what an image may make PID 1 read of it.
+const (
+	maxDocumentBytes = 4 << 20
+	maxLevels        = 3 // an index of indexes of manifests
+)
+
+// blob is what an index or a manifest says of another. Spec: OCI image specification, "descriptor".
+type blob struct {
+	Digest   string `json:"digest"`
+	Size     int64  `json:"size"`
+	Platform *struct {
+		OS           string `json:"os"`
+		Architecture string `json:"architecture"`
+	} `json:"platform"`
+}
+
+// document is an index or a manifest.
+type document struct {
+	Manifests []blob `json:"manifests"`
+	Config    blob   `json:"config"`
+	Layers    []blob `json:"layers"`
+}
+
+// sizeOf counts what can be read; an image that was fetched in part is as large as what is known of it.
+func (c *Client) sizeOf(ctx context.Context, of blob, levels int) int64 {
+	d, err := c.document(ctx, of)
+	if err != nil || levels == 0 {
+		return of.Size
+	}
+	total := of.Size
+	for _, manifest := range d.Manifests {
+		if p := manifest.Platform; p == nil || p.OS == "linux" && p.Architecture == runtime.GOARCH {
+			total = add(total, c.sizeOf(ctx, manifest, levels-1))
+		}
+	}
+	for _, part := range append(d.Layers, d.Config) {
+		total = add(total, part.Size)
+	}
+	return total
+}
+
+// add treats sizes that cannot be as nothing: they are an image's own words.
+func add(a, b int64) int64 {
+	if b < 0 || a > math.MaxInt64-b {
+		return a
+	}
+	return a + b
+}
+
+func (c *Client) document(ctx context.Context, of blob) (document, error) {
+	if of.Size < 0 || of.Size > maxDocumentBytes {
+		return document{}, fmt.Errorf("%s has %d bytes, more than an index or a manifest", of.Digest, of.Size)
+	}
+	stream, err := content.NewContentClient(c.conn).Read(ctx, &content.ReadContentRequest{Digest: of.Digest, Size: of.Size})
+	if err != nil {
+		return document{}, err
+	}
+	var text []byte
+	for {
+		part, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return document{}, err
+		}
+		if text = append(text, part.Data...); len(text) > maxDocumentBytes {
+			return document{}, fmt.Errorf("%s is longer than it says", of.Digest)
+		}
+	}
+	var d document
+	err = json.Unmarshal(text, &d)
+	return d, err
+}
