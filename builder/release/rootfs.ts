@@ -13,6 +13,8 @@ const ROOT_DIRECTORIES: Readonly<Record<string, number>> = {
   "etc/cni": 0o755,
   "etc/cni/net.d": 0o755,
   "etc/containerd": 0o755,
+  "etc/cri": 0o755,
+  "etc/cri/conf.d": 0o755,
   "etc/ssl": 0o755,
   "etc/ssl/certs": 0o755,
   lib: 0o755,
@@ -47,6 +49,7 @@ const PROGRAM_PLACES: Readonly<Record<string, string>> = {
 /** /etc is read-only: what init finds out at run time lies in /run and is linked to. */
 const ROOT_LINKS: Readonly<Record<string, string>> = {
   bin: "usr/bin",
+  "etc/cri/conf.d/hosts": "/run/dodeka/registries",
   "etc/hostname": "/run/dodeka/hostname",
   "etc/hosts": "/run/dodeka/hosts",
   "etc/mtab": "/proc/self/mounts",

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 
+	"github.com/cosi-project/runtime/pkg/controller"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -15,6 +16,7 @@ import (
 	"dodeka/userland/internal/osidentity"
 	"dodeka/userland/internal/osstate"
 	"dodeka/userland/internal/readout"
+	"dodeka/userland/internal/registries"
 	"dodeka/userland/internal/sequence"
 	"dodeka/userland/internal/services"
 	"dodeka/userland/internal/settings"
@@ -42,8 +44,13 @@ func startAPI(s *system) error {
 	s.services = services.New(services.Options{
 		State: s.os.State, Events: s.events, Logs: s.logs, Cgroups: s.controlGroups(), Reaper: s.reaper, Log: s.note,
 	})
-	if err := s.os.Runtime.RegisterController(&osidentity.Controller{Ask: osidentity.TrustdAsker{}}); err != nil {
-		return err
+	for _, one := range []controller.Controller{
+		&osidentity.Controller{Ask: osidentity.TrustdAsker{}},
+		&registries.Controller{Link: "/run/dodeka/registries"}, // where the image's link in /etc/cri leads
+	} {
+		if err := s.os.Runtime.RegisterController(one); err != nil {
+			return err
+		}
 	}
 	s.guard("controllers", func() { s.report("controllers", s.os.Runtime.Run(ctx)) })
 	server := machineapi.New(s.apiParts())

@@ -59,6 +59,7 @@ var fields = []row{
 	{"machine.sysctls", refused, true, "kernel parameters are not set"},
 	{"machine.sysfs", refused, true, "kernel parameters are not set"},
 	{"machine.registries", honoured, true, ""},
+	{"machine.registries.config.*.auth.identityToken", refused, true, "registries are not asked by token: write username and password"},
 	{"machine.systemDiskEncryption", refused, false, "disks are not encrypted: data would lie in the clear"},
 	{"machine.features", moot, false, ""},
 	{"machine.features.stableHostname", honoured, false, ""},
@@ -123,6 +124,7 @@ var documents = []row{
 
 	{"RegistryMirrorConfig", honoured, true, ""},
 	{"RegistryAuthConfig", honoured, true, ""},
+	{"RegistryAuthConfig.identityToken", refused, true, "registries are not asked by token: write username and password"},
 	{"RegistryTLSConfig", honoured, true, ""},
 	{"ImageVerificationConfig", refused, true, "signatures of images are not checked: unsigned ones would run"},
 	{"TrustedRootsConfig", refused, true, "additional roots are not trusted: connections that need them would fail"},

@@ -4,11 +4,14 @@ package settings
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/cosi-project/runtime/pkg/state"
 	"github.com/siderolabs/talos/pkg/machinery/config"
+
+	"dodeka/userland/internal/registries"
 )
 
 // Mode says where the machine runs. It is machinery's validation.RuntimeMode.
@@ -56,13 +59,22 @@ func validate(ctx context.Context, provider config.Provider, mode Mode, st state
 		warnings = append(warnings, more...)
 	}
 	if err == nil {
-		return warnings, nil
+		return warnings, validateRegistries(provider)
 	}
 	var problems []Problem
 	for _, problem := range foreign(err) {
 		problems = append(problems, clear(problem))
 	}
 	return nil, invalid(problems)
+}
+
+// validateRegistries refuses what could not be told containerd: machinery takes any text for a registry's name.
+func validateRegistries(provider config.Provider) error {
+	_, err := registries.Files(provider)
+	if wrong := (*registries.Invalid)(nil); errors.As(err, &wrong) {
+		return invalid([]Problem{{Path: wrong.Path, Text: wrong.Text}})
+	}
+	return err
 }
 
 func clear(problem Problem) Problem {
