@@ -2,9 +2,6 @@
 // The power of a machine fails at chosen writes to its disk: amid its first configuration, amid another one and just after
 // that was acknowledged, and amid resets. It loses what it had not flushed (failing-disk.ts). Each time it boots: with
 // the old configuration or the new one, whole, or in maintenance mode, from where it is configured again.
-// No part of `npm test` yet: beside a second emulated machine a kernel may stop early in its boot, as once in six runs here
-// and once in a test with a plain file; alone it takes three minutes.
-// Run: node --test test/boot/os-power-cut.ts
 import assert from "node:assert/strict";
 import { truncateSync } from "node:fs";
 import { after, test } from "node:test";
