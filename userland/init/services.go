@@ -13,6 +13,7 @@ import (
 
 	"dodeka/userland/internal/access"
 	"dodeka/userland/internal/dashboardview"
+	"dodeka/userland/internal/kubelet"
 	"dodeka/userland/internal/services"
 )
 
@@ -64,7 +65,22 @@ func startWorkloads(s *system) error {
 	if err := openPodPlaces("/var"); err != nil {
 		return err
 	}
-	return s.services.Start(context.Background(), services.Containerd)
+	if err := s.services.Start(context.Background(), services.Containerd); err != nil {
+		return err
+	}
+	return s.startPods()
+}
+
+// startPods starts the kubelet on a machine whose configuration names pods.
+func (s *system) startPods() error {
+	args, err := kubelet.Prepare(s.settings.Active().Machine())
+	if err != nil || len(args) == 0 {
+		return err
+	}
+	if err := s.services.Add(services.KubeletOf(args)); err != nil {
+		return err
+	}
+	return s.services.Start(context.Background(), services.Kubelet)
 }
 
 // screen is the virtual terminal that the dashboard draws on.

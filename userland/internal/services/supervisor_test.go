@@ -186,7 +186,7 @@ func TestRefusals(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	b := newBench(t)
-	if err := b.Add(Table(Machine{State: b.state, Screen: "/dev/tty0", Lines: []string{"/dev/ttyS0"}, CodeFile: "/run/code", KubeletArgs: []string{"-x"}})...); err != nil {
+	if err := b.Add(append(Table(Machine{State: b.state, Screen: "/dev/tty0", Lines: []string{"/dev/ttyS0"}, CodeFile: "/run/code"}), KubeletOf([]string{"-x"}))...); err != nil {
 		t.Fatal(err)
 	}
 	var ids []string

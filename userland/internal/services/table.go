@@ -36,16 +36,15 @@ const (
 
 // Machine is what the table does not know by itself.
 type Machine struct {
-	State       state.State
-	Screen      string   // device of the dashboard's screen, such as /dev/tty0; empty for none
-	Lines       []string // devices of consoles that get the status as lines
-	CodeFile    string   // where the maintenance code is for the dashboard
-	KubeletArgs []string // empty for a machine without Kubernetes: there is no such service then
+	State    state.State
+	Screen   string   // device of the dashboard's screen, such as /dev/tty0; empty for none
+	Lines    []string // devices of consoles that get the status as lines
+	CodeFile string   // where the maintenance code is for the dashboard
 }
 
-// Table describes every service of the system.
+// Table describes every service of the system but the kubelet.
 func Table(m Machine) []Definition {
-	table := []Definition{
+	return []Definition{
 		{
 			ID: Machined, Run: waitForEnd,
 			Health: &Health{Check: Listening("unix", access.Socket)},
@@ -68,10 +67,6 @@ func Table(m Machine) []Definition {
 			Health: &Health{Check: Serving("unix://" + ContainerdSocket)},
 		},
 	}
-	if len(m.KubeletArgs) > 0 {
-		table = append(table, kubelet(m))
-	}
-	return table
 }
 
 // dashboard gets its consoles as open descriptors, as it may open none by itself.
@@ -99,10 +94,11 @@ func dashboard(m Machine) Definition {
 	return d
 }
 
-func kubelet(m Machine) Definition {
+// KubeletOf is the service of a machine that runs pods. Its containers end with the machine, not with it.
+func KubeletOf(args []string) Definition {
 	return Definition{
 		ID: Kubelet, DependsOn: []string{Containerd}, Operable: true, StopAfter: 30 * time.Second,
-		Command: Command{Path: "/usr/bin/kubelet", Args: m.KubeletArgs, Env: []string{searchPath}, Privileged: true, OOMScore: -450},
+		Command: Command{Path: "/usr/bin/kubelet", Args: args, Env: []string{searchPath}, Privileged: true, OOMScore: -450},
 		Cgroup:  Limits{Path: cgroup.PodRuntime + "/kubelet", Limits: cgroup.Limits{CPUWeight: 100}},
 		Health:  &Health{Check: Answering("http://127.0.0.1:10248/healthz"), Period: 10 * time.Second, Timeout: 3 * time.Second},
 	}

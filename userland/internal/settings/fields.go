@@ -37,7 +37,7 @@ var fields = []row{
 	{"machine.controlPlane", honoured, true, ""},
 	{"machine.kubelet", honoured, true, ""},
 	{"machine.kubelet.credentialProviderConfig", refused, true, "the image has no credential provider"},
-	{"machine.pods", refused, true, "static pods are not run"},
+	{"machine.pods", honoured, false, ""},
 	{"machine.network", honoured, true, ""},
 	{"machine.network.kubespan", refused, true, "KubeSpan is not there: traffic between nodes would not be encrypted"},
 	{"machine.network.interfaces.*.wireguard", refused, true, "WireGuard is not there: traffic would not be encrypted"},

@@ -3,6 +3,7 @@
 package settings
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/cosi-project/runtime/pkg/state"
 	"github.com/siderolabs/talos/pkg/machinery/config"
 
+	"dodeka/userland/internal/kubelet"
 	"dodeka/userland/internal/registries"
 )
 
@@ -59,7 +61,7 @@ func validate(ctx context.Context, provider config.Provider, mode Mode, st state
 		warnings = append(warnings, more...)
 	}
 	if err == nil {
-		return warnings, validateRegistries(provider)
+		return warnings, cmp.Or(validateRegistries(provider), validatePods(provider))
 	}
 	var problems []Problem
 	for _, problem := range foreign(err) {
@@ -72,6 +74,18 @@ func validate(ctx context.Context, provider config.Provider, mode Mode, st state
 func validateRegistries(provider config.Provider) error {
 	_, err := registries.Files(provider)
 	if wrong := (*registries.Invalid)(nil); errors.As(err, &wrong) {
+		return invalid([]Problem{{Path: wrong.Path, Text: wrong.Text}})
+	}
+	return err
+}
+
+// validatePods refuses what the kubelet would pass over without a word to whoever applies it.
+func validatePods(provider config.Provider) error {
+	if provider.Machine() == nil {
+		return nil
+	}
+	err := kubelet.Check(provider.Machine().Pods())
+	if wrong := (*kubelet.Invalid)(nil); errors.As(err, &wrong) {
 		return invalid([]Problem{{Path: wrong.Path, Text: wrong.Text}})
 	}
 	return err

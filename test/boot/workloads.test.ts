@@ -1,26 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-// Images of containers on a real machine: the stock client has its containerd fetch one from a registry that only its
-// configuration knows how to reach, by a mirror and with a password. The registry is a server of this host's loopback.
+// What the machine is for: its configuration names a pod, and how registries are reached. The kubelet has containerd fetch
+// the pod's image through a mirror and with a password, and runc start it; the stock client sees it run, and has
+// further images fetched. The registry is a server of this host's loopback; its images hold busybox.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdirSync, truncateSync } from "node:fs";
+import { mkdirSync, readFileSync, truncateSync } from "node:fs";
 import { buffer } from "node:stream/consumers";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { pack } from "tar-stream";
-import { stringify } from "yaml";
+import { parseAllDocuments, stringify } from "yaml";
 import { buildImages } from "../foreign/built-images.ts";
+import { openBox } from "../foreign/judge.ts";
 import { assertRefused } from "../os/api-test.ts";
 import type { TestRegistry } from "../registry/test-registry.ts";
 import { PASSWORD, USER, startRegistry } from "../registry/test-registry.ts";
-import { answered, until } from "./asking.ts";
+import { answered, eventually, until } from "./asking.ts";
 import type { DrivenMachine } from "./driven-machine.ts";
 import { startMachine } from "./driven-machine.ts";
 import { makeOwner } from "./machine-owner.ts";
 
 const DISK_BYTES = 2 ** 30;
 const NAME = "registry.example/app/web:1";
+const POD_IMAGE = "registry.example/app/pod:1";
+/** Of every pod, by containerd's default. */
+const PAUSE_IMAGE = "registry.k8s.io/pause:3.10.2";
 const PULL_MS = 60_000;
 /** On this network of QEMU the host's loopback has this address. */
 const NETWORK = "10.1.0.0/24";
@@ -28,7 +33,7 @@ const HOST = "10.1.0.2";
 
 const registry = await startRegistry({ auth: "bearer" });
 after(() => registry.close());
-const digest = await putImage(registry, "1");
+const digest = await putImage(registry, ["1", "3.10.2"]);
 const mirror = `${HOST}:${registry.host.split(":")[1]}`;
 
 const images = await buildImages(["raw"]);
@@ -36,11 +41,42 @@ const { port, admin, reader, config, configure, reconfigure } = await makeOwner(
 let machine: DrivenMachine | undefined;
 after(() => machine?.cut());
 
-test("containerd of a machine fetches images as its configuration says", async (t) => {
+/** A program of its own that the host sees, a file on a disk of the host, and the limits of its control group. */
+const POD = {
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { name: "web", namespace: "default" },
+  spec: {
+    hostNetwork: true,
+    containers: [
+      {
+        name: "app",
+        image: POD_IMAGE,
+        command: [
+          "/bin/busybox",
+          "sh",
+          "-c",
+          "cat /proc/self/cgroup /sys/fs/cgroup/memory.max >/data/state; sleep 86400",
+        ],
+        resources: { limits: { memory: "64Mi" } },
+        volumeMounts: [{ name: "data", mountPath: "/data" }],
+      },
+    ],
+    volumes: [{ name: "data", hostPath: { path: "/var/lib/app", type: "DirectoryOrCreate" } }],
+  },
+};
+
+test("a machine runs the pods of its configuration and fetches images as it says", async (t) => {
   await startConfigured();
 
-  await t.test("it starts with no image", async () => {
-    assert.deepEqual(await until(admin, ["image", "list"], names), []);
+  await t.test("the pod runs, in namespaces and a control group of its own", async () => {
+    await eventually(admin, ["containers", "-k"], /default\/web:app\s.*\bRUNNING\b/);
+    assert.equal(await eventually(admin, ["read", "/var/lib/app/state"], /\d$/m), `0::/\n${64 * 2 ** 20}\n`);
+    assert.match(await admin.ok(["processes"]), /\/bin\/busybox sleep 86400/);
+    await eventually(admin, ["service", "kubelet"], /^STATE\s+Running$/m);
+    await eventually(admin, ["service", "kubelet"], /^HEALTH\s+OK$/m);
+    const list = names(await admin.ok(["image", "list"]));
+    for (const image of [POD_IMAGE, PAUSE_IMAGE]) assert.ok(list.includes(image), `no ${image} in ${list.join(" ")}`);
   });
 
   await t.test("an image comes through the mirror, with the password of the configuration", async () => {
@@ -50,13 +86,13 @@ test("containerd of a machine fetches images as its configuration says", async (
     assert.ok(registry.seen.some(({ path }) => path === "/v2/app/web/manifests/1?ns=registry.example"));
     const list = await admin.ok(["image", "list"]);
     assert.match(list, new RegExp(`${NAME}\\s+sha256:${digest}\\s`));
-    assert.deepEqual(names(list), [NAME]);
+    assert.ok(names(list).includes(NAME));
   });
 
   await t.test("it is kept by its name, and gone when it is removed", async () => {
     assertRefused(await reader.run(["image", "remove", NAME]), /PermissionDenied|not authorized/);
     await admin.ok(["image", "remove", NAME]);
-    assert.deepEqual(names(await admin.ok(["image", "list"])), []);
+    assert.ok(!names(await admin.ok(["image", "list"])).includes(NAME));
     assertRefused(await admin.run(["image", "remove", NAME]), /NotFound|not found/);
   });
 
@@ -73,8 +109,7 @@ test("containerd of a machine fetches images as its configuration says", async (
   });
 
   await t.test("a registry that cannot be a host is refused, and what is there stays", async () => {
-    const documents = [config, mirrorDocument("../../etc")].join("---\n");
-    const { exitCode, stderr } = await reconfigure(documents);
+    const { exitCode, stderr } = await reconfigure([config, mirrorDocument("../../etc")].join("---\n"));
     assert.notEqual(exitCode, 0);
     assert.match(stderr, /registries\.mirrors\["\.\.\/\.\.\/etc"\]: expected a host/);
     assert.match(await admin.ok(["read", "/etc/cri/conf.d/hosts/registry.example/hosts.toml"]), new RegExp(mirror));
@@ -88,7 +123,7 @@ async function startConfigured(): Promise<void> {
   mkdirSync(dir);
   const adapter = ["-netdev", `user,id=registry,net=${NETWORK}`, "-device", "virtio-net-pci,netdev=registry,addr=0x10"];
   machine = await startMachine({
-    name: "registries",
+    name: "workloads",
     image: images.path("raw"),
     port,
     spec: { firmware: "bios", as: "disk", keepsChanges: true },
@@ -98,16 +133,15 @@ async function startConfigured(): Promise<void> {
   await answered(admin);
 }
 
-/** The owner's configuration with the mirror, to which it is known or not. */
+/** The owner's configuration with the pod and the mirrors, to which the machine is known or not. */
 function configuration({ isKnown }: { readonly isKnown: boolean }): string {
-  const account = stringify({
-    apiVersion: "v1alpha1",
-    kind: "RegistryAuthConfig",
-    name: mirror,
-    username: USER,
-    password: PASSWORD,
-  });
-  return [config, mirrorDocument("registry.example"), ...(isKnown ? [account] : [])].join("---\n");
+  const main = parseAllDocuments(config)[0]?.toJS() as { machine: object };
+  const account = { kind: "RegistryAuthConfig", name: mirror, username: USER, password: PASSWORD };
+  return [
+    stringify({ ...main, machine: { ...main.machine, pods: [POD] } }),
+    ...["registry.example", "registry.k8s.io"].map(mirrorDocument),
+    ...(isKnown ? [stringify({ apiVersion: "v1alpha1", ...account })] : []),
+  ].join("---\n");
 }
 
 function mirrorDocument(name: string): string {
@@ -121,10 +155,11 @@ function names(list: string): readonly string[] {
   return lines.map((line) => line.split(/\s+/)[1] ?? "");
 }
 
-/** An image of one file. Returns the manifest's digest. */
-async function putImage({ blobs, manifests }: TestRegistry, tag: string): Promise<string> {
+/** An image of busybox, which sleeps when it is not told what to do. Returns the manifest's digest. */
+async function putImage({ blobs, manifests }: TestRegistry, tags: readonly string[]): Promise<string> {
+  const { root } = await openBox("network-peer");
   const archive = pack();
-  archive.entry({ name: "hello", mtime: new Date(0) }, "world\n");
+  archive.entry({ name: "bin/busybox", mode: 0o755, mtime: new Date(0) }, readFileSync(join(root, "usr/bin/busybox")));
   archive.finalize();
   const tar = await buffer(archive);
   const put = (mediaType: string, bytes: Buffer): object => {
@@ -135,7 +170,7 @@ async function putImage({ blobs, manifests }: TestRegistry, tag: string): Promis
     architecture: "amd64",
     os: "linux",
     rootfs: { type: "layers", diff_ids: [digestOf(tar)] },
-    config: {},
+    config: { Entrypoint: ["/bin/busybox", "sleep", "86400"] },
   };
   const type = "application/vnd.oci.image.manifest.v1+json";
   const manifest = {
@@ -145,7 +180,7 @@ async function putImage({ blobs, manifests }: TestRegistry, tag: string): Promis
     layers: [put("application/vnd.oci.image.layer.v1.tar+gzip", gzipSync(tar))],
   };
   const bytes = Buffer.from(JSON.stringify(manifest));
-  for (const key of [tag, digestOf(bytes)]) manifests.set(key, { type, bytes });
+  for (const key of [...tags, digestOf(bytes)]) manifests.set(key, { type, bytes });
   return digestOf(bytes).slice("sha256:".length);
 }
 
