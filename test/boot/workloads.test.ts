@@ -56,7 +56,7 @@ const POD = {
           "/bin/busybox",
           "sh",
           "-c",
-          "cat /proc/self/cgroup /sys/fs/cgroup/memory.max >/data/state; sleep 86400",
+          "cat /proc/self/cgroup /sys/fs/cgroup/memory.max >/data/state; echo is up; sleep 86400",
         ],
         resources: { limits: { memory: "64Mi" } },
         volumeMounts: [{ name: "data", mountPath: "/data" }],
@@ -70,9 +70,10 @@ test("a machine runs the pods of its configuration and fetches images as it says
   await startConfigured();
 
   await t.test("the pod runs, in namespaces and a control group of its own", async () => {
-    await eventually(admin, ["containers", "-k"], /default\/web:app\s.*\bRUNNING\b/);
+    await eventually(admin, ["containers", "-k"], /default\/web-worker:app\s.*\bRUNNING\b/);
     assert.equal(await eventually(admin, ["read", "/var/lib/app/state"], /\d$/m), `0::/\n${64 * 2 ** 20}\n`);
     assert.match(await admin.ok(["processes"]), /\/bin\/busybox sleep 86400/);
+    assert.match(await reader.ok(["logs", "-k", "default/web-worker:app"]), / stdout F is up$/m);
     await eventually(admin, ["service", "kubelet"], /^STATE\s+Running$/m);
     await eventually(admin, ["service", "kubelet"], /^HEALTH\s+OK$/m);
     const list = names(await admin.ok(["image", "list"]));
@@ -139,6 +140,7 @@ function configuration({ isKnown }: { readonly isKnown: boolean }): string {
   const account = { kind: "RegistryAuthConfig", name: mirror, username: USER, password: PASSWORD };
   return [
     stringify({ ...main, machine: { ...main.machine, pods: [POD] } }),
+    stringify({ apiVersion: "v1alpha1", kind: "HostnameConfig", hostname: "worker" }),
     ...["registry.example", "registry.k8s.io"].map(mirrorDocument),
     ...(isKnown ? [stringify({ apiVersion: "v1alpha1", ...account })] : []),
   ].join("---\n");

@@ -16,6 +16,7 @@ import (
 
 	"dodeka/userland/internal/cgroup"
 	"dodeka/userland/internal/containerd"
+	"dodeka/userland/internal/podlogs"
 	"dodeka/userland/internal/readout"
 )
 
@@ -55,19 +56,56 @@ func (a *api) pods(ctx context.Context) (*machine.ContainersResponse, error) {
 	}
 	answer := &machine.Container{}
 	for _, c := range all {
-		pod := c.Labels["io.kubernetes.pod.namespace"] + "/" + c.Labels["io.kubernetes.pod.name"]
-		name := c.Labels["io.kubernetes.container.name"] // of a container in it
-		id := pod
-		if name != "" {
-			id = pod + ":" + name
-		}
+		labels := labelsOf(c)
 		answer.Containers = append(answer.Containers, &machine.ContainerInfo{
-			Namespace: containerd.Kubernetes, Id: id, InternalId: c.ID, Uid: c.Labels["io.kubernetes.pod.uid"],
-			Image: c.Image, Pid: c.Pid, Status: c.Status.String(), PodId: pod, Name: cmp.Or(name, c.Labels["io.kubernetes.pod.name"]),
+			Namespace: containerd.Kubernetes, Id: shownID(labels), InternalId: c.ID, Uid: labels.UID,
+			Image: c.Image, Pid: c.Pid, Status: c.Status.String(), PodId: labels.Namespace + "/" + labels.Pod, Name: cmp.Or(labels.Name, labels.Pod),
 		})
 	}
 	slices.SortStableFunc(answer.Containers, func(a, b *machine.ContainerInfo) int { return cmp.Compare(a.Id, b.Id) })
 	return &machine.ContainersResponse{Messages: []*machine.Container{answer}}, nil
+}
+
+// labelsOf is what the kubelet says of a container; a pod's own one has no name.
+func labelsOf(c containerd.Container) podlogs.Container {
+	return podlogs.Container{
+		Namespace: c.Labels["io.kubernetes.pod.namespace"], Pod: c.Labels["io.kubernetes.pod.name"],
+		UID: c.Labels["io.kubernetes.pod.uid"], Name: c.Labels["io.kubernetes.container.name"],
+	}
+}
+
+// shownID is how clients name a container.
+func shownID(c podlogs.Container) string {
+	if c.Name == "" {
+		return c.Namespace + "/" + c.Pod
+	}
+	return c.Namespace + "/" + c.Pod + ":" + c.Name
+}
+
+// podContainer finds what a client named, by the shown ID or containerd's own. One that runs comes before one that ended.
+func (a *api) podContainer(ctx context.Context, id string) (podlogs.Container, error) {
+	client, err := a.p.containers()
+	if err != nil {
+		return podlogs.Container{}, err
+	}
+	all, err := client.Containers(ctx, containerd.Kubernetes)
+	if err != nil {
+		return podlogs.Container{}, err
+	}
+	slices.SortStableFunc(all, func(a, b containerd.Container) int { return cmp.Compare(ended(a), ended(b)) })
+	for _, c := range all {
+		if labels := labelsOf(c); labels.Name != "" && (c.ID == id || shownID(labels) == id) {
+			return labels, nil
+		}
+	}
+	return podlogs.Container{}, status.Errorf(codes.NotFound, "there is no container %q", id)
+}
+
+func ended(c containerd.Container) int {
+	if c.Pid == 0 {
+		return 1
+	}
+	return 0
 }
 
 // Stats implements machine.MachineServiceServer with the control groups of the services.

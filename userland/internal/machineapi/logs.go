@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 
 	"github.com/siderolabs/talos/pkg/machinery/api/common"
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
@@ -15,31 +16,44 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"dodeka/userland/internal/containerd"
 	"dodeka/userland/internal/logs"
+	"dodeka/userland/internal/podlogs"
 )
 
 // chunk is what one message of a stream carries at most.
 const chunk = 32 << 10
 
-// Logs implements machine.MachineServiceServer: the output of services. Containers have none here yet.
+// Logs implements machine.MachineServiceServer: the output of services, and of what the kubelet runs.
 func (a *api) Logs(r *machine.LogsRequest, stream grpc.ServerStreamingServer[common.Data]) error {
 	if a.p.Logs == nil {
 		return status.Error(codes.FailedPrecondition, "there are no logs yet")
 	}
-	if r.Namespace != constants.SystemContainerdNamespace && r.Namespace != "" && r.Id != "kubelet" {
-		return status.Errorf(codes.Unimplemented, "logs of containers in namespace %q: only services have logs here", r.Namespace)
-	}
-	reader, err := a.p.Logs.Reader(stream.Context(), r.Id, logs.Options{Follow: r.Follow, TailLines: r.TailLines})
+	reader, err := a.openLog(stream.Context(), r.Namespace, r.Id, logs.Options{Follow: r.Follow, TailLines: r.TailLines})
 	switch {
 	case errors.Is(err, logs.ErrID):
 		return status.Error(codes.InvalidArgument, err.Error())
-	case errors.Is(err, logs.ErrUnknown):
+	case errors.Is(err, logs.ErrUnknown), errors.Is(err, fs.ErrNotExist):
 		return status.Error(codes.NotFound, err.Error())
 	case err != nil:
 		return err
 	}
 	defer reader.Close()
 	return sendAll(reader, stream.Send)
+}
+
+func (a *api) openLog(ctx context.Context, namespace, id string, options logs.Options) (io.ReadCloser, error) {
+	if namespace == constants.SystemContainerdNamespace || namespace == "" || id == "kubelet" {
+		return a.p.Logs.Reader(ctx, id, options)
+	}
+	if namespace != containerd.Kubernetes {
+		return nil, status.Errorf(codes.InvalidArgument, "namespace: found %q, expected %q or %q", namespace, constants.SystemContainerdNamespace, containerd.Kubernetes)
+	}
+	container, err := a.podContainer(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return podlogs.Open(ctx, podlogs.Dir, container, options)
 }
 
 // LogsContainers implements machine.MachineServiceServer.
