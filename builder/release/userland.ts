@@ -74,7 +74,7 @@ const COMPILERS = /^(golang-|gcc|cpp|binutils|libgcc-|libc6|libseccomp|linux-lib
  * Go's build cache, one for each state of the compilers: another tool in the toolbox makes every step run again, but
  * nothing that they compile changes.
  */
-async function openGoCache(store: Store, lock: Lock): Promise<string> {
+export async function openGoCache(store: Store, lock: Lock): Promise<string> {
   const compilers = packagesOf(lock, "compile").filter(({ name }) => COMPILERS.test(name));
   const dir = join(store.dir, "cache", `gobuild-${sha256(compilers.map((p) => p.sha256).join()).slice(0, 32)}`);
   await mkdir(dir, { recursive: true });

@@ -19,7 +19,7 @@ import { PASSWORD, USER, startRegistry } from "../registry/test-registry.ts";
 import { answered, eventually, until } from "./asking.ts";
 import type { DrivenMachine } from "./driven-machine.ts";
 import { startMachine } from "./driven-machine.ts";
-import { makeOwner } from "./machine-owner.ts";
+import { ends, makeOwner, ready } from "./machine-owner.ts";
 
 const DISK_BYTES = 2 ** 30;
 const NAME = "registry.example/app/web:1";
@@ -27,6 +27,7 @@ const POD_IMAGE = "registry.example/app/pod:1";
 /** Of every pod, by containerd's default. */
 const PAUSE_IMAGE = "registry.k8s.io/pause:3.10.2";
 const PULL_MS = 60_000;
+const END_MS = 240_000;
 /** On this network of QEMU the host's loopback has this address. */
 const NETWORK = "10.1.0.0/24";
 const HOST = "10.1.0.2";
@@ -38,6 +39,8 @@ const mirror = `${HOST}:${registry.host.split(":")[1]}`;
 
 const images = await buildImages(["raw"]);
 const { port, admin, reader, config, configure, reconfigure } = await makeOwner(images.dir);
+const wires = join(images.dir, "wires");
+mkdirSync(wires);
 let machine: DrivenMachine | undefined;
 after(() => machine?.cut());
 
@@ -67,10 +70,13 @@ const POD = {
 };
 
 test("a machine runs the pods of its configuration and fetches images as it says", async (t) => {
-  await startConfigured();
+  truncateSync(images.path("raw"), DISK_BYTES);
+  const running = await start("workloads");
+  await configure(running, configuration({ isKnown: true }));
+  await answered(admin);
 
   await t.test("the pod runs, in namespaces and a control group of its own", async () => {
-    await eventually(admin, ["containers", "-k"], /default\/web-worker:app\s.*\bRUNNING\b/);
+    await podRuns();
     assert.equal(await eventually(admin, ["read", "/var/lib/app/state"], /\d$/m), `0::/\n${64 * 2 ** 20}\n`);
     assert.match(await admin.ok(["processes"]), /\/bin\/busybox sleep 86400/);
     assert.match(await reader.ok(["logs", "-k", "default/web-worker:app"]), / stdout F is up$/m);
@@ -115,23 +121,31 @@ test("a machine runs the pods of its configuration and fetches images as it says
     assert.match(stderr, /registries\.mirrors\["\.\.\/\.\.\/etc"\]: expected a host/);
     assert.match(await admin.ok(["read", "/etc/cri/conf.d/hosts/registry.example/hosts.toml"]), new RegExp(mirror));
   });
+
+  await t.test("a reboot ends the pod and starts it again, without the registry", async () => {
+    await admin.ok(["reboot", "--wait=false"]);
+    await ends(running, END_MS);
+    await ready(await start("workloads rebooted"));
+    await answered(admin);
+    await podRuns();
+  });
 });
 
-/** Boots the disk beside the registry, gives it the configuration with the code of its console, and waits for its API. */
-async function startConfigured(): Promise<void> {
-  truncateSync(images.path("raw"), DISK_BYTES);
-  const dir = join(images.dir, "wires");
-  mkdirSync(dir);
+/** Boots the disk beside the registry. */
+async function start(name: string): Promise<DrivenMachine> {
   const adapter = ["-netdev", `user,id=registry,net=${NETWORK}`, "-device", "virtio-net-pci,netdev=registry,addr=0x10"];
   machine = await startMachine({
-    name: "workloads",
+    name,
     image: images.path("raw"),
     port,
     spec: { firmware: "bios", as: "disk", keepsChanges: true },
-    wires: { dir, argv: adapter },
+    wires: { dir: wires, argv: adapter },
   });
-  await configure(machine, configuration({ isKnown: true }));
-  await answered(admin);
+  return machine;
+}
+
+async function podRuns(): Promise<void> {
+  await eventually(admin, ["containers", "-k"], /default\/web-worker:app\s.*\bRUNNING\b/);
 }
 
 /** The owner's configuration with the pod and the mirrors, to which the machine is known or not. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The stock talosctl, the machine API as an ordinary process of this host, and a judge of Go code, compiled in the toolbox
 // as actions of the store: the first test that needs one compiles it, every other run takes the result.
-import { chmod, copyFile, mkdir, rename, stat } from "node:fs/promises";
+import { chmod, copyFile, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Store } from "../../builder/host/store.ts";
 import { blobPath, temporaryPath } from "../../builder/host/store.ts";
@@ -10,7 +10,9 @@ import type { CommandAction } from "../../builder/release/action.ts";
 import { runAction } from "../../builder/release/action.ts";
 import { USERLAND_DIR } from "../../builder/release/go-modules.ts";
 import { GO_BUILD_CACHE, GO_ENV, GO_MODULE_CACHE, GO_PROGRAM } from "../../builder/release/go-toolchain.ts";
+import { readLock } from "../../builder/release/lock.ts";
 import { fileOf, underPrefix } from "../../builder/release/tree.ts";
+import { openGoCache } from "../../builder/release/userland.ts";
 import { ROOT } from "../structure/tracked-files.ts";
 import type { GoBox } from "../userland/go-box.ts";
 import { openGo } from "../userland/go-box.ts";
@@ -46,8 +48,7 @@ async function buildProgram(program: Program): Promise<string> {
 }
 
 async function compileAction({ context, toolbox, sources, modules }: GoBox, program: Program): Promise<CommandAction> {
-  const goCache = join(context.store.dir, "cache", `gobuild-${toolbox.digest.slice(0, 16)}`);
-  await mkdir(goCache, { recursive: true });
+  const goCache = await openGoCache(context.store, readLock()); // most of what they need is in our programs too
   const out = `out/${program.name}`;
   return {
     kind: "command",
