@@ -25,6 +25,9 @@ const (
 	configFile = "config.json"
 	podsFolder = "pods"
 	rootDir    = "/var/lib/kubelet" // on EPHEMERAL
+	// The link /etc/passwd leads to it: the kubelet does not start without one, and asks whether it has an account.
+	accountsFile = "passwd"
+	accounts     = "root:x:0:0:root:/:/sbin/nologin\n"
 )
 
 // Invalid says what cannot be run.
@@ -76,6 +79,9 @@ func prepare(dir string, m config.MachineConfig) ([]string, error) {
 	for i, pod := range m.Pods() {
 		files[fmt.Sprintf("%s/%d.json", podsFolder, i)] = pod
 	}
+	if err := writeText(filepath.Join(dir, accountsFile), accounts); err != nil {
+		return nil, err
+	}
 	for name, content := range files {
 		if err := write(filepath.Join(dir, name), content); err != nil {
 			return nil, err
@@ -91,10 +97,14 @@ func write(path string, content any) error {
 	if err != nil {
 		return err
 	}
+	return writeText(path, string(text))
+}
+
+func writeText(path, text string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	return os.WriteFile(path, text, 0o600)
+	return os.WriteFile(path, []byte(text), 0o600)
 }
 
 func configuration(dir string, k config.Kubelet) map[string]any {
