@@ -7,7 +7,7 @@ import type { MachineSpec } from "../../builder/host/qemu-args.ts";
 import type { OutputKind } from "../../builder/profile/model.ts";
 import { buildImages } from "../foreign/built-images.ts";
 import { bootAndCheck } from "./booted-machine.ts";
-import { checkFullBoot, checkPowerOff, checkReady, hasAddress } from "./full-boot.ts";
+import { checkFullBoot, checkPowerOff, checkReady, readyWithAddress } from "./full-boot.ts";
 
 const images = await buildImages(["raw", "iso", "uki"]);
 const images4096 = await buildImages(["raw"], { sectorSize: "4096" });
@@ -31,7 +31,7 @@ const MATRIX: readonly { readonly name: string; readonly kind: OutputKind; reado
 
 for (const { name, kind, spec } of MATRIX) {
   test(`${name} boots to the status screen and powers off`, async () => {
-    const options = { image: images.path(kind), spec, until: hasAddress, screenshot: true };
+    const options = { image: images.path(kind), spec, until: readyWithAddress(), screenshot: true };
     await bootAndCheck(name, options, (boot) => checkFullBoot(boot, images.core));
   });
 }
@@ -40,7 +40,7 @@ test("raw with sectors of 4096 bytes boots under OVMF", async () => {
   const options = {
     image: images4096.path("raw"),
     spec: { firmware: "uefi", as: "disk", sectorBytes: 4096 } as const,
-    until: hasAddress,
+    until: readyWithAddress(),
     screenshot: true,
   };
   await bootAndCheck("raw 4096", options, (boot) => checkFullBoot(boot, images4096.core));

@@ -16,8 +16,18 @@ const LATE_PHASES = ["network", "platform", "services", "ready", "stop-services"
 const SCREEN_COLUMNS = 80;
 const SECOND_COLUMN = 41;
 
-/** Ready, and one link that DHCP gave an address of QEMU's network. */
-export function hasAddress(event: ConsoleEvent): boolean {
+/** When a machine is ready and has an address, whichever comes first: on a busy host that may be the address. */
+export function readyWithAddress(): (event: ConsoleEvent) => boolean {
+  let [isReady, isReachable] = [false, false];
+  return (event) => {
+    isReady ||= event.kind === "ready";
+    isReachable ||= hasAddress(event);
+    return isReady && isReachable;
+  };
+}
+
+/** One link has an address of QEMU's network from DHCP. */
+function hasAddress(event: ConsoleEvent): boolean {
   return event.kind === "status" && /^link=\S+ state="up" addresses=10\.0\.2\.\d+\/24/.test(event.text);
 }
 

@@ -7,7 +7,7 @@ import { readSettings } from "../../builder/host/settings.ts";
 import { openStore } from "../../builder/host/store.ts";
 import { buildImages } from "../foreign/built-images.ts";
 import { bootAndCheck } from "./booted-machine.ts";
-import { checkFullBoot, hasAddress } from "./full-boot.ts";
+import { checkFullBoot, readyWithAddress } from "./full-boot.ts";
 
 const stock = await findReleaseWith(await openStore(readSettings().storeDir), "stock");
 assert.ok(stock !== undefined, "no release with the stock kernel: run `dodeka release build --kernel stock`");
@@ -20,7 +20,7 @@ for (const [kind, firmware, as] of [
 ] as const) {
   const name = `stock kernel, ${kind} as ${as} under ${firmware}`;
   test(`${name} boots to the status screen and powers off`, async () => {
-    const options = { image: images.path(kind), spec: { firmware, as }, until: hasAddress, screenshot: true };
+    const options = { image: images.path(kind), spec: { firmware, as }, until: readyWithAddress(), screenshot: true };
     await bootAndCheck(name, options, (boot) => checkFullBoot(boot, images.core));
   });
 }
