@@ -16,6 +16,7 @@ import (
 
 	"github.com/siderolabs/talos/pkg/machinery/config/config"
 
+	"dodeka/userland/internal/badfield"
 	"dodeka/userland/internal/hostfiles"
 	"dodeka/userland/internal/services"
 )
@@ -30,36 +31,28 @@ const (
 	accounts     = "root:x:0:0:root:/:/sbin/nologin\n"
 )
 
-// Invalid says what cannot be run.
-type Invalid struct {
-	Path string // of the field
-	Text string
-}
-
-func (e *Invalid) Error() string { return e.Path + ": " + e.Text }
-
-// Check reads as much of the pods as decides whether the kubelet would take notice of them. Errors are *Invalid.
+// Check reads as much of the pods as decides whether the kubelet would take notice of them. Errors are *badfield.Error.
 func Check(pods []map[string]any) error {
 	known := map[string]bool{}
 	for i, pod := range pods {
 		path := fmt.Sprintf("machine.pods[%d]", i)
 		if pod["apiVersion"] != "v1" || pod["kind"] != "Pod" {
-			return &Invalid{path, "expected a Pod of apiVersion v1"}
+			return badfield.At(path, "expected a Pod of apiVersion v1")
 		}
 		about, _ := pod["metadata"].(map[string]any)
 		name, _ := about["name"].(string)
 		if !hostfiles.ValidName(name) || name != strings.ToLower(name) {
-			return &Invalid{path + ".metadata.name", "expected small letters, digits, hyphens and dots"}
+			return badfield.At(path+".metadata.name", "expected small letters, digits, hyphens and dots")
 		}
 		if _, ok := pod["spec"].(map[string]any); !ok {
-			return &Invalid{path + ".spec", "expected the containers and all else that the pod has"}
+			return badfield.At(path+".spec", "expected the containers and all else that the pod has")
 		}
 		if _, err := json.Marshal(pod); err != nil {
-			return &Invalid{path, "is not JSON: " + err.Error()}
+			return badfield.At(path, "is not JSON: "+err.Error())
 		}
 		id := fmt.Sprintf("%v/%s", about["namespace"], name)
 		if known[id] {
-			return &Invalid{path + ".metadata.name", "there is such a pod already"}
+			return badfield.At(path+".metadata.name", "there is such a pod already")
 		}
 		known[id] = true
 	}

@@ -13,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/siderolabs/talos/pkg/machinery/config/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/configloader"
+
+	"dodeka/userland/internal/badfield"
 )
 
 func load(t *testing.T, machine string) config.MachineConfig {
@@ -104,7 +106,7 @@ func TestPodsThatWouldNotRunAreRefused(t *testing.T) {
 		"{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {a: .nan}}":  "machine.pods[2]",
 	} {
 		err := Check(load(t, pods+"    - "+text+"\n").Pods())
-		if wrong := (*Invalid)(nil); !errors.As(err, &wrong) || wrong.Path != path {
+		if wrong := (*badfield.Error)(nil); !errors.As(err, &wrong) || wrong.Path != path {
 			t.Errorf("%s: got %v, want %s", text, err, path)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/siderolabs/talos/pkg/machinery/config/config"
 
+	"dodeka/userland/internal/badfield"
 	"dodeka/userland/internal/hostfiles"
 )
 
@@ -28,22 +29,15 @@ type Config interface {
 	RegistryTLSConfigs() map[string]config.RegistryTLSConfig
 }
 
-// Invalid says what cannot be carried out.
-type Invalid struct {
-	Path string // of the field: `registries.mirrors["docker.io"].endpoints[0]`
-	Text string
-}
-
-func (e *Invalid) Error() string { return e.Path + ": " + e.Text }
-
 const (
+	maxName       = 255        // bytes: that of a folder, see mkdir(2)
 	anyRegistry   = "*"        // in a configuration
 	defaultFolder = "_default" // containerd's name for it
 	hub           = "docker.io"
 	hubHost       = "registry-1.docker.io"
 )
 
-// Files are what the folder must hold, by path below it. Errors are *Invalid.
+// Files are what the folder must hold, by path below it. Errors are *badfield.Error.
 func Files(c Config) (map[string][]byte, error) {
 	t := table{c.RegistryMirrorConfigs(), c.RegistryAuthConfigs(), c.RegistryTLSConfigs()}
 	names, err := t.names()
@@ -88,12 +82,12 @@ func (t table) names() ([]string, error) {
 }
 
 func notHost(group, name string) error {
-	return &Invalid{fmt.Sprintf("registries.%s[%q]", group, name), "expected a host, such as registry.example.org or 10.0.0.1:5000"}
+	return badfield.At(fmt.Sprintf("registries.%s[%q]", group, name), "expected a host, such as registry.example.org or 10.0.0.1:5000")
 }
 
 // isHost accepts what can stand before the first slash of an image's name; so it can be a folder's name too.
 func isHost(name string) bool {
-	if u, err := url.Parse("https://" + name); err != nil || u.Host != name {
+	if u, err := url.Parse("https://" + name); err != nil || u.Host != name || len(name) > maxName {
 		return false
 	} else if address, err := netip.ParseAddr(u.Hostname()); err == nil {
 		return address.Zone() == ""
@@ -140,7 +134,7 @@ func (t table) endpoints(name string) ([]endpoint, endpoint, error) {
 		u, err := url.Parse(e.Endpoint())
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || !isHost(u.Host) || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 			path := fmt.Sprintf("registries.mirrors[%q].endpoints[%d]", name, i)
-			return nil, own, &Invalid{path, "expected a URL such as https://mirror.example.org:5000, without user and query"}
+			return nil, own, badfield.At(path, "expected a URL such as https://mirror.example.org:5000, without user and query")
 		}
 		next := endpoint{u.String(), u.Host, e.OverridePath()}
 		if !slices.ContainsFunc(endpoints, func(known endpoint) bool { return known.url == next.url }) {
@@ -151,7 +145,7 @@ func (t table) endpoints(name string) ([]endpoint, endpoint, error) {
 		return endpoints, own, nil
 	}
 	if len(endpoints) == 0 {
-		return nil, own, &Invalid{fmt.Sprintf("registries.mirrors[%q].skipFallback", name), "needs an endpoint: nothing could be fetched"}
+		return nil, own, badfield.At(fmt.Sprintf("registries.mirrors[%q].skipFallback", name), "needs an endpoint: nothing could be fetched")
 	}
 	end := len(endpoints) - 1
 	return endpoints[:end], endpoints[end], nil

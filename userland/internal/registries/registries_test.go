@@ -18,6 +18,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/configloader"
 	"github.com/siderolabs/talos/pkg/machinery/resources/config"
 
+	"dodeka/userland/internal/badfield"
 	"dodeka/userland/internal/osstate"
 )
 
@@ -131,9 +132,29 @@ func TestWhatCannotBeToldIsRefused(t *testing.T) {
 		"    config: {\"a b\": {tls: {insecureSkipVerify: true}}}\n":                     `registries.tls["a b"]`,
 	} {
 		_, err := Files(load(t, withMachine(text)))
-		if wrong := (*Invalid)(nil); !errors.As(err, &wrong) || wrong.Path != want {
+		if wrong := (*badfield.Error)(nil); !errors.As(err, &wrong) || wrong.Path != want {
 			t.Errorf("%s: got %v, want %s", text, err, want)
 		}
+	}
+}
+
+func TestANameThatIsTooLongForAFolderIsRefused(t *testing.T) {
+	long := strings.Repeat("a.", 124) + "example" // a host's name of 255 bytes is none (RFC 1035), with a port it would fit
+	for name, isGood := range map[string]bool{long[2:]: true, long[2:] + ":5000": false} {
+		_, err := Files(load(t, withMachine("    config: {\""+name+"\": {auth: {auth: eDp5}}}\n")))
+		if (err == nil) != isGood {
+			t.Errorf("%d bytes: %v", len(name), err)
+		}
+	}
+}
+
+func TestReplaceThatFailsLeavesNothing(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "registries")
+	if err := replace(link, map[string][]byte{"a": nil, "a/b": nil}); err == nil {
+		t.Error("a file is a folder, too")
+	}
+	if entries, err := os.ReadDir(filepath.Dir(link)); err != nil || len(entries) != 0 {
+		t.Errorf("%v (%v) is left", entries, err)
 	}
 }
 

@@ -75,6 +75,22 @@ func (c *Controller) reconcile(ctx context.Context, r controller.Reader) error {
 // passwords and keys: nobody but root may read them.
 func replace(link string, files map[string][]byte) error {
 	folder := fmt.Sprintf("%s.%s", link, rand.Text())
+	old, _ := os.Readlink(link)
+	if err := fill(folder, files); err != nil {
+		_ = os.RemoveAll(folder) // it is tried again, and the folder is memory
+		return err
+	}
+	next := folder + ".link"
+	if err := os.Symlink(filepath.Base(folder), next); err != nil {
+		return err
+	}
+	if err := os.Rename(next, link); err != nil || old == "" {
+		return err
+	}
+	return os.RemoveAll(filepath.Join(filepath.Dir(link), old))
+}
+
+func fill(folder string, files map[string][]byte) error {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err
 	}
@@ -87,16 +103,5 @@ func replace(link string, files map[string][]byte) error {
 			return err
 		}
 	}
-	next := folder + ".link"
-	if err := os.Symlink(filepath.Base(folder), next); err != nil {
-		return err
-	}
-	old, _ := os.Readlink(link)
-	if err := os.Rename(next, link); err != nil {
-		return err
-	}
-	if old == "" {
-		return nil
-	}
-	return os.RemoveAll(filepath.Join(filepath.Dir(link), old))
+	return nil
 }

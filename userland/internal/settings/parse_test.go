@@ -170,6 +170,8 @@ func TestValidateSaysWhichField(t *testing.T) {
 		{"persist", "persist: false\n" + strings.Replace(string(whole()), "persist: true\n", "", 1), stored, "persist: must be true"},
 		{"two hostnames", strings.Replace(string(whole()), "machine:\n", "machine:\n    network: {hostname: a}\n", 1), stored, "HostnameConfig: conflicts with machine.network.hostname"},
 		{"link", "apiVersion: v1alpha1\nkind: LinkConfig\n", stored, "LinkConfig"},
+		{"registry", string(whole()) + "---\napiVersion: v1alpha1\nkind: RegistryMirrorConfig\nname: a b\nendpoints: [{url: 'http://c'}]\n", stored, `registries.mirrors["a b"]: expected a host`},
+		{"pod", strings.Replace(string(whole()), "machine:\n", "machine:\n    pods: [{kind: Deployment}]\n", 1), stored, "machine.pods[0]: expected a Pod"},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {

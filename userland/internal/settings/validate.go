@@ -3,7 +3,6 @@
 package settings
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"github.com/cosi-project/runtime/pkg/state"
 	"github.com/siderolabs/talos/pkg/machinery/config"
 
+	"dodeka/userland/internal/badfield"
 	"dodeka/userland/internal/kubelet"
 	"dodeka/userland/internal/registries"
 )
@@ -61,7 +61,7 @@ func validate(ctx context.Context, provider config.Provider, mode Mode, st state
 		warnings = append(warnings, more...)
 	}
 	if err == nil {
-		return warnings, cmp.Or(validateRegistries(provider), validatePods(provider))
+		return warnings, validateOurs(provider)
 	}
 	var problems []Problem
 	for _, problem := range foreign(err) {
@@ -70,22 +70,13 @@ func validate(ctx context.Context, provider config.Provider, mode Mode, st state
 	return nil, invalid(problems)
 }
 
-// validateRegistries refuses what could not be told containerd: machinery takes any text for a registry's name.
-func validateRegistries(provider config.Provider) error {
+// validateOurs refuses what machinery takes and what reads it here could not carry out.
+func validateOurs(provider config.Provider) error {
 	_, err := registries.Files(provider)
-	if wrong := (*registries.Invalid)(nil); errors.As(err, &wrong) {
-		return invalid([]Problem{{Path: wrong.Path, Text: wrong.Text}})
+	if err == nil && provider.Machine() != nil {
+		err = kubelet.Check(provider.Machine().Pods())
 	}
-	return err
-}
-
-// validatePods refuses what the kubelet would pass over without a word to whoever applies it.
-func validatePods(provider config.Provider) error {
-	if provider.Machine() == nil {
-		return nil
-	}
-	err := kubelet.Check(provider.Machine().Pods())
-	if wrong := (*kubelet.Invalid)(nil); errors.As(err, &wrong) {
+	if wrong := (*badfield.Error)(nil); errors.As(err, &wrong) {
 		return invalid([]Problem{{Path: wrong.Path, Text: wrong.Text}})
 	}
 	return err
