@@ -18,6 +18,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"dodeka/userland/internal/logs"
 )
 
@@ -47,7 +49,7 @@ func Open(ctx context.Context, dir string, c Container, options logs.Options) (i
 	}
 	r := &reader{ctx: ctx, root: root, follow: options.Follow}
 	if r.path, err = last(root, folder); err == nil {
-		r.file, err = root.Open(r.path)
+		r.file, err = openLog(root, r.path)
 	}
 	if err == nil && options.TailLines >= 0 {
 		err = seekLines(r.file, int(options.TailLines))
@@ -57,6 +59,19 @@ func Open(ctx context.Context, dir string, c Container, options logs.Options) (i
 		return nil, err
 	}
 	return r, nil
+}
+
+// openLog opens a file and nothing else: a pipe that a pod put there would never give an answer.
+func openLog(root *os.Root, path string) (*os.File, error) {
+	file, err := root.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		_ = file.Close()
+		return nil, fmt.Errorf("%s is no file: %w", path, fs.ErrInvalid)
+	}
+	return file, nil
 }
 
 // last is the log with the highest number.
@@ -146,7 +161,7 @@ func (r *reader) renew() bool {
 	if at, err := r.file.Seek(0, io.SeekCurrent); err == nil && at < old.Size() {
 		return true
 	}
-	next, err := r.root.Open(r.path)
+	next, err := openLog(r.root, r.path)
 	if err != nil {
 		return false
 	}

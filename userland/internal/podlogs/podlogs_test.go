@@ -12,6 +12,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"dodeka/userland/internal/logs"
 )
@@ -97,6 +100,38 @@ func TestFollowingGoesOnBehindARotation(t *testing.T) {
 	cancel()
 	if _, err := lines.ReadString('\n'); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestAPipeIsNoLog(t *testing.T) {
+	dir := put(t, nil)
+	if err := unix.Mkfifo(filepath.Join(dir, "default_web_0-1/app/0.log"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), dir, app, logs.Options{}); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAPipeInPlaceOfALogIsNotRead(t *testing.T) {
+	dir := put(t, map[string]string{"0.log": "first\n"})
+	ctx, cancel := context.WithCancel(t.Context())
+	reader, err := Open(ctx, dir, app, logs.Options{Follow: true, TailLines: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	path := filepath.Join(dir, "default_web_0-1/app/0.log")
+	if err := errors.Join(os.Remove(path), unix.Mkfifo(path, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(reader)
+	if line, err := lines.ReadString('\n'); line != "first\n" {
+		t.Errorf("%q, %v", line, err)
+	}
+	time.AfterFunc(2*poll, cancel)
+	if _, err := lines.ReadByte(); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
 	}
 }
 
