@@ -48,13 +48,13 @@ func TestImagesHaveTheSizeOfWhatThisMachineUses(t *testing.T) {
 			"loop": []byte(`{"manifests":[{"digest":"loop","size":60},{"digest":"loop","size":60}]}`),
 		},
 	})
-	got, err := client.Images(context.Background(), Kubernetes)
+	sizes := map[string]int64{}
+	err := client.Images(context.Background(), Kubernetes, func(image Image) error {
+		sizes[image.Name] = image.Size
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	sizes := map[string]int64{}
-	for _, image := range got {
-		sizes[image.Name] = image.Size
 	}
 	want := map[string]int64{
 		"all": int64(len(index)) + 90 + 1025, "one": 90 + 1025, "absent": 7, "no JSON": 9, "huge": 1 << 40,
@@ -64,6 +64,31 @@ func TestImagesHaveTheSizeOfWhatThisMachineUses(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// An image is made of what its maker likes: here of indexes that name each other a million times.
+func TestAnImageMakesNobodyReadForLong(t *testing.T) {
+	entry := `{"digest":"many","size":9}`
+	f := &fake{
+		namespace: Kubernetes,
+		images:    []*images.Image{imageOf("bomb", "many", 9), imageOf("next", "many", 9)},
+		blobs:     map[string][]byte{"many": []byte(`{"manifests":[` + strings.Repeat(entry+",", 999) + entry + `]}`)},
+	}
+	client := start(t, f)
+	var reads []int
+	err := client.Images(context.Background(), Kubernetes, func(Image) error {
+		reads = append(reads, int(f.reads.Load()))
+		return nil
+	})
+	if err != nil || !slices.Equal(reads, []int{maxDocuments, 2 * maxDocuments}) {
+		t.Errorf("%v, reads before each image %v", err, reads)
+	}
+	gone := errors.New("the client is gone")
+	if err := client.Images(context.Background(), Kubernetes, func(Image) error { return gone }); !errors.Is(err, gone) {
+		t.Error(err)
+	}
+}
+
+func nothing(Image) error { return nil }
 
 func TestRemove(t *testing.T) {
 	f := &fake{namespace: System, images: []*images.Image{imageOf("a", "x", 1)}}
@@ -226,7 +251,7 @@ func TestWithoutContainerd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	if _, err := client.Images(context.Background(), Kubernetes); status.Code(err) != codes.Unavailable {
+	if err := client.Images(context.Background(), Kubernetes, nothing); status.Code(err) != codes.Unavailable {
 		t.Errorf("%v", err)
 	}
 }

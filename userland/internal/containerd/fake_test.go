@@ -7,6 +7,7 @@ import (
 	"net"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/containerd/containerd/api/services/containers/v1"
@@ -33,6 +34,7 @@ type fake struct {
 	tasks      []*task.Process
 	transfer   func(r *transferapi.TransferRequest, stream func(id string) openedStream) error
 
+	reads   atomic.Int64 // of blobs
 	mu      sync.Mutex
 	removed []string
 	streams map[string]openedStream
@@ -121,6 +123,7 @@ type contentServer struct {
 }
 
 func (s contentServer) Read(r *content.ReadContentRequest, stream content.Content_ReadServer) error {
+	s.reads.Add(1)
 	blob, ok := s.blobs[r.Digest]
 	if !ok {
 		return status.Error(codes.NotFound, r.Digest)

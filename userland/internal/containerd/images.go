@@ -25,22 +25,25 @@ type Image struct {
 	Labels  map[string]string
 }
 
-// Images lists those of a namespace.
-func (c *Client) Images(ctx context.Context, namespace string) ([]Image, error) {
+// Images gives those of a namespace to send, one after another: each is given before the next one's documents are read.
+func (c *Client) Images(ctx context.Context, namespace string, send func(Image) error) error {
 	ctx = within(ctx, namespace)
 	list, err := images.NewImagesClient(c.conn).List(ctx, &images.ListImagesRequest{})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	all := make([]Image, 0, len(list.Images))
 	for _, image := range list.Images {
 		target := image.GetTarget()
-		all = append(all, Image{
+		m := measure{client: c, documents: maxDocuments}
+		err := send(Image{
 			Name: image.GetName(), Digest: target.GetDigest(), Labels: image.GetLabels(), Created: image.GetCreatedAt().AsTime(),
-			Size: c.sizeOf(ctx, blob{Digest: target.GetDigest(), Size: target.GetSize()}, maxLevels),
+			Size: m.sizeOf(ctx, blob{Digest: target.GetDigest(), Size: target.GetSize()}, maxLevels),
 		})
+		if err != nil {
+			return err
+		}
 	}
-	return all, nil
+	return nil
 }
 
 // Remove forgets an image and waits until its content is gone, but for what others share.
@@ -52,7 +55,8 @@ func (c *Client) Remove(ctx context.Context, namespace, name string) error {
 // Bounds on what an image may make PID 1 read of it.
 const (
 	maxDocumentBytes = 4 << 20
-	maxLevels        = 3 // an index of indexes of manifests
+	maxLevels        = 3  // an index of indexes of manifests
+	maxDocuments     = 64 // however they name each other
 )
 
 // blob is what an index or a manifest says of another. Spec: OCI image specification, "descriptor".
@@ -72,16 +76,26 @@ type document struct {
 	Layers    []blob `json:"layers"`
 }
 
+// measure reads one image.
+type measure struct {
+	client    *Client
+	documents int // that may still be read
+}
+
 // sizeOf counts what can be read; an image that was fetched in part is as large as what is known of it.
-func (c *Client) sizeOf(ctx context.Context, of blob, levels int) int64 {
-	d, err := c.document(ctx, of)
-	if err != nil || levels == 0 {
+func (m *measure) sizeOf(ctx context.Context, of blob, levels int) int64 {
+	if levels == 0 || m.documents == 0 {
+		return of.Size
+	}
+	m.documents--
+	d, err := m.client.document(ctx, of)
+	if err != nil {
 		return of.Size
 	}
 	total := of.Size
 	for _, manifest := range d.Manifests {
 		if p := manifest.Platform; p == nil || p.OS == "linux" && p.Architecture == runtime.GOARCH {
-			total = add(total, c.sizeOf(ctx, manifest, levels-1))
+			total = add(total, m.sizeOf(ctx, manifest, levels-1))
 		}
 	}
 	for _, part := range append(d.Layers, d.Config) {

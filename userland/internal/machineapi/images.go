@@ -144,16 +144,7 @@ func (p Parts) eachImage(ctx context.Context, namespace string, send func(contai
 	if err != nil {
 		return err
 	}
-	all, err := client.Images(ctx, namespace)
-	if err != nil {
-		return err
-	}
-	for _, image := range all {
-		if err := send(image); err != nil {
-			return err
-		}
-	}
-	return nil
+	return client.Images(ctx, namespace, send)
 }
 
 func (p Parts) pull(ctx context.Context, namespace, reference string, progress func(containerd.Progress)) error {
