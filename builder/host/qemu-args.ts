@@ -71,8 +71,8 @@ export const OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 export const OVMF_VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 
 /**
- * TCG emulates all processors in one thread. With a thread for each, processors that had to wait for the host's lost
- * timer interrupts and tripped over changes of the memory map (QEMU 10.0, iotlb_to_section).
+ * TCG emulates all processors in one thread. With a thread for each, on a busy host, a guest's processor 0 was seen to get
+ * no timer interrupts while processor 1 went on, and QEMU 10.0 to end with an assertion (iotlb_to_section).
  */
 export const TCG = "tcg,thread=single";
 

@@ -53,7 +53,7 @@ const ROOT_LINKS: Readonly<Record<string, string>> = {
   "etc/hostname": "/run/dodeka/hostname",
   "etc/hosts": "/run/dodeka/hosts",
   "etc/mtab": "/proc/self/mounts",
-  "etc/passwd": "/run/dodeka/kubelet/passwd", // which looks for an account of its own in it
+  "etc/passwd": "/run/dodeka/kubelet/passwd", // the kubelet looks for its own account in it
   "etc/resolv.conf": "/run/dodeka/resolv.conf",
   "sbin/poweroff": "init",
   "sbin/reboot": "init",
