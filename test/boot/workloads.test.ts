@@ -3,18 +3,15 @@
 // the pod's image through a mirror and with a password, and runc start it; the stock client sees it run, and has
 // further images fetched. The registry is a server of this host's loopback; its images hold busybox.
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, truncateSync } from "node:fs";
 import { buffer } from "node:stream/consumers";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { gzipSync } from "node:zlib";
 import { pack } from "tar-stream";
 import { parseAllDocuments, stringify } from "yaml";
 import { buildImages } from "../foreign/built-images.ts";
 import { openBox } from "../foreign/judge.ts";
 import { assertRefused } from "../os/api-test.ts";
-import type { TestRegistry } from "../registry/test-registry.ts";
 import { PASSWORD, USER, startRegistry } from "../registry/test-registry.ts";
 import { answered, eventually, until } from "./asking.ts";
 import type { DrivenMachine } from "./driven-machine.ts";
@@ -34,7 +31,7 @@ const HOST = "10.1.0.2";
 
 const registry = await startRegistry({ auth: "bearer" });
 after(() => registry.close());
-const digest = await putImage(registry, ["1", "3.10.2"]);
+const digest = registry.addImage(["1", "3.10.2"], await busybox(), { Entrypoint: ["/bin/busybox", "sleep", "86400"] });
 const mirror = `${HOST}:${registry.host.split(":")[1]}`;
 
 const images = await buildImages(["raw"]);
@@ -171,35 +168,11 @@ function names(list: string): readonly string[] {
   return lines.map((line) => line.split(/\s+/)[1] ?? "");
 }
 
-/** An image of busybox, which sleeps when it is not told what to do. Returns the manifest's digest. */
-async function putImage({ blobs, manifests }: TestRegistry, tags: readonly string[]): Promise<string> {
+/** A layer with busybox. */
+async function busybox(): Promise<Buffer> {
   const { root } = await openBox("network-peer");
   const archive = pack();
   archive.entry({ name: "bin/busybox", mode: 0o755, mtime: new Date(0) }, readFileSync(join(root, "usr/bin/busybox")));
   archive.finalize();
-  const tar = await buffer(archive);
-  const put = (mediaType: string, bytes: Buffer): object => {
-    blobs.set(digestOf(bytes), bytes);
-    return { mediaType, digest: digestOf(bytes), size: bytes.length };
-  };
-  const about = {
-    architecture: "amd64",
-    os: "linux",
-    rootfs: { type: "layers", diff_ids: [digestOf(tar)] },
-    config: { Entrypoint: ["/bin/busybox", "sleep", "86400"] },
-  };
-  const type = "application/vnd.oci.image.manifest.v1+json";
-  const manifest = {
-    schemaVersion: 2,
-    mediaType: type,
-    config: put("application/vnd.oci.image.config.v1+json", Buffer.from(JSON.stringify(about))),
-    layers: [put("application/vnd.oci.image.layer.v1.tar+gzip", gzipSync(tar))],
-  };
-  const bytes = Buffer.from(JSON.stringify(manifest));
-  for (const key of [...tags, digestOf(bytes)]) manifests.set(key, { type, bytes });
-  return digestOf(bytes).slice("sha256:".length);
-}
-
-function digestOf(bytes: Buffer): string {
-  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+  return buffer(archive);
 }

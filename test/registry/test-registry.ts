@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { INDEX_TYPE, MANIFEST_TYPE } from "../../builder/registry/manifest.ts";
 
 export interface SeenRequest {
   readonly method: string;
@@ -30,7 +31,9 @@ export interface TestRegistry {
   readonly blobs: Map<string, Buffer>;
   /** By tag and by digest, of all repositories. */
   readonly manifests: Map<string, { readonly type: string; readonly bytes: Buffer }>;
-  /** An image of one layer under a tag. Returns its digest, without `sha256:`. */
+  /** An image of one layer, a tar, under some tags. Returns its digest, without `sha256:`. */
+  readonly addImage: (tags: readonly string[], layer: Buffer, config?: object) => string;
+  /** An image that nobody unpacks. */
   readonly seed: (tag: string, content: string) => string;
   readonly close: () => void;
 }
@@ -39,8 +42,6 @@ export const USER = "alice";
 export const PASSWORD = "s3cret";
 const BASIC = `Basic ${Buffer.from(`${USER}:${PASSWORD}`).toString("base64")}`;
 const TOKEN = "token-of-the-test";
-const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
-const INDEX = "application/vnd.oci.image.index.v1+json";
 
 export async function startRegistry(options: RegistryOptions = {}): Promise<TestRegistry> {
   const seen: SeenRequest[] = [];
@@ -128,35 +129,35 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
       if (!key.startsWith("sha256:") || value.subject?.digest !== subject) return [];
       return [{ mediaType: type, digest: key, size: bytes.length, artifactType: value.artifactType }];
     });
-    response.writeHead(200, { "content-type": INDEX });
-    response.end(JSON.stringify({ schemaVersion: 2, mediaType: INDEX, manifests: about }));
+    response.writeHead(200, { "content-type": INDEX_TYPE });
+    response.end(JSON.stringify({ schemaVersion: 2, mediaType: INDEX_TYPE, manifests: about }));
   }
 
-  const seed = (tag: string, content: string): string => {
-    const layer = Buffer.from(content);
-    const config = Buffer.from(JSON.stringify({ architecture: "amd64", os: "linux", rootfs: { type: "layers" } }));
-    for (const blob of [layer, config]) blobs.set(digestOf(blob), blob);
-    const describe = (mediaType: string, bytes: Buffer): object => {
+  const addImage: TestRegistry["addImage"] = (tags, layer, config = {}) => {
+    const put = (mediaType: string, bytes: Buffer): object => {
+      blobs.set(digestOf(bytes), bytes);
       return { mediaType, digest: digestOf(bytes), size: bytes.length };
     };
-    const bytes = Buffer.from(
-      JSON.stringify({
-        schemaVersion: 2,
-        mediaType: MANIFEST,
-        config: describe("application/vnd.oci.image.config.v1+json", config),
-        layers: [describe("application/vnd.oci.image.layer.v1.tar", layer)],
-      }),
-    );
-    for (const key of [tag, digestOf(bytes)]) manifests.set(key, { type: MANIFEST, bytes });
+    const rootfs = { type: "layers", diff_ids: [digestOf(layer)] };
+    const about = Buffer.from(JSON.stringify({ architecture: "amd64", os: "linux", rootfs, config }));
+    const manifest = {
+      schemaVersion: 2,
+      mediaType: MANIFEST_TYPE,
+      config: put("application/vnd.oci.image.config.v1+json", about),
+      layers: [put("application/vnd.oci.image.layer.v1.tar", layer)],
+    };
+    const bytes = Buffer.from(JSON.stringify(manifest));
+    for (const key of [...tags, digestOf(bytes)]) manifests.set(key, { type: MANIFEST_TYPE, bytes });
     return digestOf(bytes).slice("sha256:".length);
   };
+  const seed = (tag: string, content: string): string => addImage([tag], Buffer.from(content));
   const close = (): void => {
     for (const each of [server, storage]) {
       each.closeAllConnections();
       each.close();
     }
   };
-  return { host, seen, blobs, manifests, seed, close };
+  return { host, seen, blobs, manifests, addImage, seed, close };
 }
 
 interface Asked {
