@@ -29,7 +29,10 @@ fi
 cat /proc/sys/kernel/random/boot_id >"$started"
 
 cmp -s /build/config "$out/.config" || cp /build/config "$out/.config"
-kbuild() { make -C "$source" O="$out" ARCH="$KERNEL_ARCH" -j"${JOBS:-$(nproc)}" "$@"; }
+gcc -O2 -shared -fPIC -o /tmp/huge-pages.so "$(dirname "$0")/huge-pages.c"
+kbuild() {
+  LD_PRELOAD=/tmp/huge-pages.so make -C "$source" O="$out" ARCH="$KERNEL_ARCH" -j"${JOBS:-$(nproc)}" "$@"
+}
 
 case $what in
 image)
@@ -38,7 +41,7 @@ image)
   cp "$out/System.map" "$out/modules.builtin" "$out/modules.builtin.modinfo" /build/
   ;;
 modules)
-  kbuild modules
+  kbuild CFLAGS_MODULE=-g0 modules # what debug information is for, type information, is the image's only
   mkdir -p /build/modules
   while read -r object; do
     mkdir -p "/build/modules/kernel/$(dirname "$object")"

@@ -109,7 +109,7 @@ interface CompileStep {
 
 async function compile(context: ActionContext, kernel: ConfiguredKernel, step: CompileStep): Promise<Tree> {
   const { inputs, sourceDir, config } = kernel;
-  const files = { config, "build.sh": await script("build.sh") };
+  const files = { config, "build.sh": await script("build.sh"), "huge-pages.c": await script("huge-pages.c") };
   const base = await command(context.store, inputs, sourceDir, files);
   return withBuildFolder(context.store, folderName(inputs), (out) =>
     runKernelAction(context, {
