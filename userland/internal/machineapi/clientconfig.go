@@ -11,6 +11,7 @@ import (
 	"github.com/cosi-project/runtime/pkg/state"
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	clientconfig "github.com/siderolabs/talos/pkg/machinery/client/config"
+	machineryconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/generate/secrets"
 	"github.com/siderolabs/talos/pkg/machinery/resources/config"
 	"github.com/siderolabs/talos/pkg/machinery/role"
@@ -32,14 +33,10 @@ func (a *api) GenerateClientConfiguration(ctx context.Context, r *machine.Genera
 	if len(unknown) > 0 || len(roles.Strings()) == 0 {
 		return nil, status.Errorf(codes.InvalidArgument, "roles %q: expected one or more of %q", r.Roles, role.All.Strings())
 	}
-	active, err := safe.StateGetByID[*config.MachineConfig](ctx, a.p.State, config.ActiveID)
-	if state.IsNotFoundError(err) {
-		return nil, status.Error(codes.FailedPrecondition, "the machine has no configuration")
-	}
+	cfg, err := a.configuration(ctx)
 	if err != nil {
 		return nil, err
 	}
-	cfg := active.Config()
 	ca := cfg.Machine().Security().IssuingCA()
 	if ca == nil || len(ca.Key) == 0 {
 		return nil, status.Error(codes.FailedPrecondition, "this machine does not have the key of machine.ca: ask a machine of the control plane")
@@ -55,6 +52,22 @@ func (a *api) GenerateClientConfiguration(ctx context.Context, r *machine.Genera
 	return &machine.GenerateClientConfigurationResponse{Messages: []*machine.GenerateClientConfiguration{{
 		Ca: ca.Crt, Crt: pair.Crt, Key: pair.Key, Talosconfig: text,
 	}}}, nil
+}
+
+// configuration is the one that the machine has, whole.
+func (a *api) configuration(ctx context.Context) (machineryconfig.Config, error) {
+	active, err := safe.StateGetByID[*config.MachineConfig](ctx, a.p.State, config.ActiveID)
+	if state.IsNotFoundError(err) {
+		return nil, status.Error(codes.FailedPrecondition, "the machine has no configuration")
+	}
+	if err != nil {
+		return nil, err
+	}
+	cfg := active.Config()
+	if cfg.Machine() == nil || cfg.Cluster() == nil {
+		return nil, status.Error(codes.FailedPrecondition, "the configuration is of parts only: it has no machine, or no cluster")
+	}
+	return cfg, nil
 }
 
 // contextName says what the client may do where that is one thing.
