@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the machine is for: its configuration names a pod, and how registries are reached. The kubelet has containerd fetch
-// the pod's image through a mirror and with a password, and runc start it; the stock client sees it run, and has
-// further images fetched. The registry is a server of this host's loopback; its images hold busybox.
+// What the machine is for: its configuration names pods, and how registries are reached. The kubelet has containerd fetch
+// their images through a mirror and with a password, and runc start them, one on the machine's network and one on that of
+// the pods, which CNI's plugins make; the stock client sees them run, and has further images fetched. The registry is a
+// server of this host's loopback; its images hold busybox.
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, truncateSync } from "node:fs";
 import { buffer } from "node:stream/consumers";
@@ -15,7 +16,7 @@ import { assertRefused } from "../os/api-test.ts";
 import { PASSWORD, USER, startRegistry } from "../registry/test-registry.ts";
 import { answered, eventually, until } from "./asking.ts";
 import type { DrivenMachine } from "./driven-machine.ts";
-import { startMachine } from "./driven-machine.ts";
+import { freePort, startMachine } from "./driven-machine.ts";
 import { ends, makeOwner, ready } from "./machine-owner.ts";
 
 const DISK_BYTES = 2 ** 30;
@@ -25,6 +26,8 @@ const POD_IMAGE = "registry.example/app/pod:1";
 const PAUSE_IMAGE = "registry.k8s.io/pause:3.10.2";
 const PULL_MS = 60_000;
 const END_MS = 240_000;
+const PAGE_MS = 120_000;
+const ANSWER_MS = 10_000;
 /** On this network of QEMU the host's loopback has this address. */
 const NETWORK = "10.1.0.0/24";
 const HOST = "10.1.0.2";
@@ -36,6 +39,7 @@ const mirror = `${HOST}:${registry.host.split(":")[1]}`;
 
 const images = await buildImages(["raw"]);
 const { port, admin, reader, config, configure, reconfigure } = await makeOwner(images.dir);
+const webPort = await freePort();
 const wires = join(images.dir, "wires");
 mkdirSync(wires);
 let machine: DrivenMachine | undefined;
@@ -66,6 +70,34 @@ const POD = {
   },
 };
 
+const WEB_PORT = 8080;
+/**
+ * Has an address and a way out of its own, and answers at a port of the machine. The host's registry refuses it for want of
+ * a password, which is an answer.
+ */
+const CONNECTED_POD = {
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { name: "connected", namespace: "default" },
+  spec: {
+    containers: [
+      {
+        name: "app",
+        image: POD_IMAGE,
+        command: [
+          "/bin/busybox",
+          "sh",
+          "-c",
+          `cd /tmp; ip -o addr show eth0 >own; wget -O - http://${mirror}/v2/ >out 2>&1; exec httpd -f -p 80`,
+        ],
+        ports: [{ containerPort: 80, hostPort: WEB_PORT }],
+        volumeMounts: [{ name: "files", mountPath: "/tmp" }],
+      },
+    ],
+    volumes: [{ name: "files", emptyDir: {} }],
+  },
+};
+
 test("a machine runs the pods of its configuration and fetches images as it says", async (t) => {
   truncateSync(images.path("raw"), DISK_BYTES);
   const running = await start("workloads");
@@ -81,6 +113,15 @@ test("a machine runs the pods of its configuration and fetches images as it says
     await eventually(admin, ["service", "kubelet"], /^HEALTH\s+OK$/m);
     const list = names(await admin.ok(["image", "list"]));
     for (const image of [POD_IMAGE, PAUSE_IMAGE]) assert.ok(list.includes(image), `no ${image} in ${list.join(" ")}`);
+  });
+
+  await t.test("a pod has an address, a way out, and a port of the machine that leads to it", async () => {
+    const own = await page("own");
+    assert.match(own, / inet 10\.244\.\d+\.\d+\/16 /);
+    assert.match(own, / inet6 fd00:244::[0-9a-f]+\/64 /);
+    assert.match(await page("out"), /401 Unauthorized/);
+    assert.match(await admin.ok(["get", "links"]), /\bcni0\b/);
+    assert.match(await admin.ok(["read", "/run/cni/networks/pods/last_reserved_ip.0"]), /^10\.244\./);
   });
 
   await t.test("an image comes through the mirror, with the password of the configuration", async () => {
@@ -125,12 +166,14 @@ test("a machine runs the pods of its configuration and fetches images as it says
     await ready(await start("workloads rebooted"));
     await answered(admin);
     await podRuns();
+    assert.match(await page("own"), / inet 10\.244\./);
   });
 });
 
 /** Boots the disk beside the registry. */
 async function start(name: string): Promise<DrivenMachine> {
-  const adapter = ["-netdev", `user,id=registry,net=${NETWORK}`, "-device", "virtio-net-pci,netdev=registry,addr=0x10"];
+  const netdev = `user,id=registry,net=${NETWORK},hostfwd=tcp:127.0.0.1:${webPort}-:${WEB_PORT}`;
+  const adapter = ["-netdev", netdev, "-device", "virtio-net-pci,netdev=registry,addr=0x10"];
   machine = await startMachine({
     name,
     image: images.path("raw"),
@@ -141,16 +184,32 @@ async function start(name: string): Promise<DrivenMachine> {
   return machine;
 }
 
+/** A file that the connected pod serves, asked for through this host and the machine until there is an answer. */
+async function page(name: string): Promise<string> {
+  const deadline = performance.now() + PAGE_MS;
+  for (;;) {
+    try {
+      const response = await fetch(`http://127.0.0.1:${webPort}/${name}`, { signal: AbortSignal.timeout(ANSWER_MS) });
+      assert.equal(response.status, 200);
+      return await response.text();
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
+
 async function podRuns(): Promise<void> {
   await eventually(admin, ["containers", "-k"], /default\/web-worker:app\s.*\bRUNNING\b/);
 }
 
 /** The owner's configuration with the pod and the mirrors, to which the machine is known or not. */
 function configuration({ isKnown }: { readonly isKnown: boolean }): string {
-  const main = parseAllDocuments(config)[0]?.toJS() as { machine: object };
+  const { machine: own, cluster, ...rest } = (parseAllDocuments(config)[0]?.toJS() ?? {}) as Record<string, object>;
+  const network = { podSubnets: ["10.244.0.0/16", "fd00:244::/64"] };
   const account = { kind: "RegistryAuthConfig", name: mirror, username: USER, password: PASSWORD };
   return [
-    stringify({ ...main, machine: { ...main.machine, pods: [POD] } }),
+    stringify({ ...rest, machine: { ...own, pods: [POD, CONNECTED_POD] }, cluster: { ...cluster, network } }),
     stringify({ apiVersion: "v1alpha1", kind: "HostnameConfig", hostname: "worker" }),
     ...["registry.example", "registry.k8s.io"].map(mirrorDocument),
     ...(isKnown ? [stringify({ apiVersion: "v1alpha1", ...account })] : []),

@@ -14,6 +14,7 @@ import (
 	"dodeka/userland/internal/access"
 	"dodeka/userland/internal/dashboardview"
 	"dodeka/userland/internal/kubelet"
+	"dodeka/userland/internal/podnetwork"
 	"dodeka/userland/internal/services"
 )
 
@@ -63,6 +64,9 @@ func startWorkloads(s *system) error {
 		return nil // an image without it
 	}
 	if err := openPodPlaces("/var"); err != nil {
+		return err
+	}
+	if err := podnetwork.Write(podnetwork.Folder, s.settings.Active().Cluster().Network()); err != nil {
 		return err
 	}
 	if err := s.services.Start(context.Background(), services.Containerd); err != nil {

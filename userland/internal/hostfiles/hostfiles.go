@@ -54,16 +54,15 @@ func isLabel(label string) bool {
 	return label != "" && len(label) <= 63 && label[0] != '-' && label[len(label)-1] != '-' && strings.Trim(label, allowed) == ""
 }
 
-// Write replaces the files in dir, which it makes if it must. A file whose text is right is left alone, so that nobody
-// who watches it is woken.
+// Write replaces the files in dir, which it makes if it must. Nobody who watches a file is woken when its text is right.
 func Write(dir string, c Content) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	return cmp.Or(
-		replaceFile(filepath.Join(dir, "hostname"), c.Hostname+"\n"),
-		replaceFile(filepath.Join(dir, "hosts"), hosts(c)),
-		replaceFile(filepath.Join(dir, "resolv.conf"), resolv(c)),
+		Replace(filepath.Join(dir, "hostname"), c.Hostname+"\n"),
+		Replace(filepath.Join(dir, "hosts"), hosts(c)),
+		Replace(filepath.Join(dir, "resolv.conf"), resolv(c)),
 	)
 }
 
@@ -97,8 +96,8 @@ func resolv(c Content) string {
 	return b.String()
 }
 
-// replaceFile lets a reader see the old text or the new one, never a half.
-func replaceFile(path, text string) error {
+// Replace lets a reader see the old text or the new one, never a half. A file whose text is right is left alone.
+func Replace(path, text string) error {
 	if old, err := os.ReadFile(path); err == nil && string(old) == text {
 		return nil
 	}

@@ -22,6 +22,8 @@ type row struct {
 	why     string
 }
 
+const noCluster = "machines form no cluster yet: each runs the pods of machine.pods by itself"
+
 // fields is the one table of what we make of a v1alpha1 document; documents, below, that of all other kinds. A test
 // fails when machinery has a field or kind without a row.
 var fields = []row{
@@ -36,6 +38,11 @@ var fields = []row{
 	{"machine.certSANs", honoured, true, ""},
 	{"machine.controlPlane", honoured, true, ""},
 	{"machine.kubelet", honoured, true, ""},
+	{"machine.kubelet.image", ignored, true, "the kubelet of the image runs"},
+	{"machine.kubelet.extraMounts", ignored, true, "the kubelet runs on the machine itself and sees all of its directories"},
+	{"machine.kubelet.nodeIP", ignored, true, noCluster},
+	{"machine.kubelet.registerWithFQDN", ignored, true, noCluster},
+	{"machine.kubelet.skipNodeRegistration", moot, true, ""},
 	{"machine.kubelet.credentialProviderConfig", refused, true, "the image has no credential provider"},
 	{"machine.pods", honoured, false, ""},
 	{"machine.network", honoured, true, ""},
@@ -73,11 +80,16 @@ var fields = []row{
 	{"machine.kernel", refused, true, "modules are loaded as the hardware asks for them"},
 	{"machine.seccompProfiles", refused, true, "profiles are not written: pods that name one would not start"},
 	{"machine.baseRuntimeSpecOverrides", refused, false, "containers start with the built-in limits"},
-	{"machine.nodeLabels", honoured, true, ""},
-	{"machine.nodeAnnotations", honoured, true, ""},
-	{"machine.nodeTaints", honoured, true, ""},
+	{"machine.nodeLabels", ignored, true, noCluster},
+	{"machine.nodeAnnotations", ignored, true, noCluster},
+	{"machine.nodeTaints", ignored, true, noCluster},
 
-	{"cluster", honoured, true, ""}, // the Kubernetes side reads all of it
+	{"cluster", honoured, true, ""}, // clients get name, endpoint and certificates; the row of the token says what is not done
+	{"cluster.token", ignored, true, noCluster},
+	{"cluster.inlineManifests", ignored, true, noCluster},
+	{"cluster.extraManifests", ignored, true, noCluster},
+	{"cluster.network.cni", honoured, false, ""},
+	{"cluster.network.podSubnets", honoured, false, ""},
 	{"cluster.discovery", ignored, true, "members do not look for each other through a discovery service"},
 	{"cluster.externalCloudProvider", refused, true, "there is no support for a cloud controller"},
 }

@@ -13,6 +13,7 @@ import (
 
 	"dodeka/userland/internal/badfield"
 	"dodeka/userland/internal/kubelet"
+	"dodeka/userland/internal/podnetwork"
 	"dodeka/userland/internal/registries"
 )
 
@@ -75,6 +76,9 @@ func validateOurs(provider config.Provider) error {
 	_, err := registries.Files(provider)
 	if err == nil && provider.Machine() != nil {
 		err = kubelet.Check(provider.Machine().Pods())
+	}
+	if err == nil && provider.Cluster() != nil {
+		err = podnetwork.Check(provider.Cluster().Network())
 	}
 	if wrong := (*badfield.Error)(nil); errors.As(err, &wrong) {
 		return invalid([]Problem{{Path: wrong.Path, Text: wrong.Text}})
