@@ -21,10 +21,12 @@ import (
 const (
 	codeFile    = "/run/dodeka/maintenance-code" // for the dashboard alone
 	serviceStep = 50 * time.Millisecond
+	headStart   = 5 * time.Second  // for apid, before the other services start
 	serviceWait = 20 * time.Second // for apid to listen, before the machine calls itself ready
 )
 
-// startServices starts what every machine runs. The container runtime and what needs it come with a configuration.
+// startServices starts what every machine runs, the API first: the others would take the processors away from it. The
+// container runtime and what needs it come with a configuration.
 func startServices(s *system) error {
 	if !s.settings.Complete() {
 		if err := s.openMaintenance(); err != nil {
@@ -35,27 +37,33 @@ func startServices(s *system) error {
 	if err := s.services.Add(table...); err != nil {
 		return err
 	}
-	for _, id := range []string{services.Machined, services.APID, services.Trustd, services.Dashboard} {
-		if err := s.services.Start(context.Background(), id); err != nil {
-			s.report("services", err)
-		}
+	s.startEach(services.Machined, services.APID)
+	isUp := apiListens(headStart)
+	s.startEach(services.Trustd, services.Dashboard)
+	if !isUp && !apiListens(serviceWait-headStart) {
+		s.log("services: apid does not listen yet, going on")
 	}
-	s.waitForAPI()
 	return nil
 }
 
-// waitForAPI asks often: the health check of the service comes round too rarely to measure a boot by.
-func (s *system) waitForAPI() {
+func (s *system) startEach(ids ...string) {
+	for _, id := range ids {
+		s.report("services", s.services.Start(context.Background(), id))
+	}
+}
+
+// apiListens asks often: the health check of the service comes round too rarely to measure a boot by.
+func apiListens(within time.Duration) bool {
 	listening := services.Listening("tcp", "127.0.0.1:50000")
-	for deadline := time.Now().Add(serviceWait); time.Now().Before(deadline); time.Sleep(serviceStep) {
+	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(serviceStep) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		err := listening(ctx)
 		cancel()
 		if err == nil {
-			return
+			return true
 		}
 	}
-	s.log("services: apid does not listen yet, going on")
+	return false
 }
 
 // startWorkloads starts the container runtime once the machine has a place for containers.
