@@ -41,8 +41,15 @@ func Check(pods []map[string]any) error {
 		}
 		about, _ := pod["metadata"].(map[string]any)
 		name, _ := about["name"].(string)
-		if !hostfiles.ValidName(name) || name != strings.ToLower(name) {
+		if !isName(name) {
 			return badfield.At(path+".metadata.name", "expected small letters, digits, hyphens and dots")
+		}
+		namespace, isThere := about["namespace"]
+		if !isThere {
+			namespace = "default" // as the kubelet does
+		}
+		if text, _ := namespace.(string); !isName(text) {
+			return badfield.At(path+".metadata.namespace", "expected small letters, digits, hyphens and dots")
 		}
 		if _, ok := pod["spec"].(map[string]any); !ok {
 			return badfield.At(path+".spec", "expected the containers and all else that the pod has")
@@ -50,7 +57,7 @@ func Check(pods []map[string]any) error {
 		if _, err := json.Marshal(pod); err != nil {
 			return badfield.At(path, "is not JSON: "+err.Error())
 		}
-		id := fmt.Sprintf("%v/%s", about["namespace"], name)
+		id := fmt.Sprintf("%s/%s", namespace, name)
 		if known[id] {
 			return badfield.At(path+".metadata.name", "there is such a pod already")
 		}
@@ -58,6 +65,8 @@ func Check(pods []map[string]any) error {
 	}
 	return nil
 }
+
+func isName(text string) bool { return hostfiles.ValidName(text) && text == strings.ToLower(text) }
 
 // Prepare writes what the kubelet reads, and returns its arguments: none for a machine without pods.
 func Prepare(m config.MachineConfig) ([]string, error) {

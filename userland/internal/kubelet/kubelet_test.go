@@ -94,16 +94,19 @@ func TestAMachineWithoutPodsHasNoKubelet(t *testing.T) {
 
 func TestPodsThatWouldNotRunAreRefused(t *testing.T) {
 	for text, path := range map[string]string{
-		"{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {}}":     "machine.pods[2]",
-		"{apiVersion: v2, kind: Pod, metadata: {name: a}, spec: {}}":         "machine.pods[2]",
-		"{apiVersion: v1, kind: Pod, metadata: {name: ../a}, spec: {}}":      "machine.pods[2].metadata.name",
-		"{apiVersion: v1, kind: Pod, metadata: {name: Web}, spec: {}}":       "machine.pods[2].metadata.name",
-		"{apiVersion: v1, kind: Pod, metadata: {name: [a]}, spec: {}}":       "machine.pods[2].metadata.name",
-		"{apiVersion: v1, kind: Pod, spec: {}}":                              "machine.pods[2].metadata.name",
-		"{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {}}":       "machine.pods[2].metadata.name",
-		"{apiVersion: v1, kind: Pod, metadata: {name: other}}":               "machine.pods[2].spec",
-		"{apiVersion: v1, kind: Pod, metadata: {name: other}, spec: [none]}": "machine.pods[2].spec",
-		"{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {a: .nan}}":  "machine.pods[2]",
+		"{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {}}":                   "machine.pods[2]",
+		"{apiVersion: v2, kind: Pod, metadata: {name: a}, spec: {}}":                       "machine.pods[2]",
+		"{apiVersion: v1, kind: Pod, metadata: {name: ../a}, spec: {}}":                    "machine.pods[2].metadata.name",
+		"{apiVersion: v1, kind: Pod, metadata: {name: Web}, spec: {}}":                     "machine.pods[2].metadata.name",
+		"{apiVersion: v1, kind: Pod, metadata: {name: [a]}, spec: {}}":                     "machine.pods[2].metadata.name",
+		"{apiVersion: v1, kind: Pod, spec: {}}":                                            "machine.pods[2].metadata.name",
+		"{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {}}":                     "machine.pods[2].metadata.name",
+		"{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: default}, spec: {}}": "machine.pods[2].metadata.name",
+		"{apiVersion: v1, kind: Pod, metadata: {name: x, namespace: a/b}, spec: {}}":       "machine.pods[2].metadata.namespace",
+		"{apiVersion: v1, kind: Pod, metadata: {name: x, namespace: 7}, spec: {}}":         "machine.pods[2].metadata.namespace",
+		"{apiVersion: v1, kind: Pod, metadata: {name: other}}":                             "machine.pods[2].spec",
+		"{apiVersion: v1, kind: Pod, metadata: {name: other}, spec: [none]}":               "machine.pods[2].spec",
+		"{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {a: .nan}}":                "machine.pods[2]",
 	} {
 		err := Check(load(t, pods+"    - "+text+"\n").Pods())
 		if wrong := (*badfield.Error)(nil); !errors.As(err, &wrong) || wrong.Path != path {
