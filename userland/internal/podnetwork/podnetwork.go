@@ -46,6 +46,9 @@ func subnets(network config.ClusterNetwork) (found []netip.Prefix, err error) {
 		if err != nil || subnet != subnet.Masked() || subnet.Addr().Is4In6() {
 			return nil, badfield.At(path, "expected the address of a network and its length, such as 10.244.0.0/16 or fd00:244::/64")
 		}
+		if a := subnet.Addr(); subnet.Bits() == 0 || a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || a.IsLinkLocalUnicast() {
+			return nil, badfield.At(path, "no pod can have such an address: expected a network such as 10.244.0.0/16")
+		}
 		if subnet.Addr().BitLen()-subnet.Bits() < leastFor {
 			return nil, badfield.At(path, "has no address for a pod")
 		}

@@ -82,6 +82,8 @@ func TestSubnetsThatNoPodCouldUseAreRefused(t *testing.T) {
 	}{
 		{[]string{"10.0.0.0"}, first}, {[]string{"10.0.0.1/16"}, first}, {[]string{"10.0.0.0/33"}, first}, {[]string{"::ffff:10.0.0.0/104"}, first},
 		{[]string{"10.0.0.0/31"}, first}, {[]string{"fd00::/127"}, first}, {[]string{""}, first},
+		{[]string{"0.0.0.0/0"}, first}, {[]string{"128.0.0.0/0"}, first}, {[]string{"127.0.0.0/16"}, first}, {[]string{"224.0.0.0/8"}, first},
+		{[]string{"169.254.0.0/16"}, first}, {[]string{"fe80::/64"}, first}, {[]string{"::/64"}, first},
 		{[]string{"10.0.0.0/8", "10.1.0.0/16"}, second}, {[]string{"fd00::/64", "fd01::/64"}, second},
 		{[]string{"10.0.0.0/30", "fd00::/126"}, ""},
 	} {
