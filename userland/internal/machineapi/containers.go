@@ -46,11 +46,7 @@ func (a *api) Containers(ctx context.Context, r *machine.ContainersRequest) (*ma
 
 // pods shows what the kubelet runs, a pod's own container before those in it.
 func (a *api) pods(ctx context.Context) (*machine.ContainersResponse, error) {
-	client, err := a.p.containers()
-	if err != nil {
-		return nil, err
-	}
-	all, err := client.Containers(ctx, containerd.Kubernetes)
+	all, err := a.ofKubernetes(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +60,14 @@ func (a *api) pods(ctx context.Context) (*machine.ContainersResponse, error) {
 	}
 	slices.SortStableFunc(answer.Containers, func(a, b *machine.ContainerInfo) int { return cmp.Compare(a.Id, b.Id) })
 	return &machine.ContainersResponse{Messages: []*machine.Container{answer}}, nil
+}
+
+func (a *api) ofKubernetes(ctx context.Context) ([]containerd.Container, error) {
+	client, err := a.p.containers()
+	if err != nil {
+		return nil, err
+	}
+	return client.Containers(ctx, containerd.Kubernetes)
 }
 
 // labelsOf is what the kubelet says of a container; a pod's own one has no name.
@@ -84,11 +88,7 @@ func shownID(c podlogs.Container) string {
 
 // podContainer finds what a client named, by the shown ID or containerd's own. One that runs comes before one that ended.
 func (a *api) podContainer(ctx context.Context, id string) (podlogs.Container, error) {
-	client, err := a.p.containers()
-	if err != nil {
-		return podlogs.Container{}, err
-	}
-	all, err := client.Containers(ctx, containerd.Kubernetes)
+	all, err := a.ofKubernetes(ctx)
 	if err != nil {
 		return podlogs.Container{}, err
 	}

@@ -102,6 +102,9 @@ func kubeconfig(cluster config.ClusterConfig, now time.Time) ([]byte, error) {
 	}
 	trusted := slices.Clone(ca.Crt)
 	for _, other := range cluster.AcceptedCAs() {
+		if !bytes.HasSuffix(trusted, []byte("\n")) { // PEM begins a line
+			trusted = append(trusted, '\n')
+		}
 		trusted = append(trusted, other.Crt...)
 	}
 	inCluster := kubeCluster{Name: cluster.Name()}

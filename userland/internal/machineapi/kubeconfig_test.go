@@ -31,7 +31,7 @@ func clusterWith(t *testing.T) *v1alpha1.ClusterConfig {
 
 func TestKubeconfigTrustsEveryAuthorityOfTheCluster(t *testing.T) {
 	cluster := clusterWith(t)
-	cluster.ClusterAcceptedCAs = []*x509.PEMEncodedCertificate{{Crt: []byte("former")}}
+	cluster.ClusterAcceptedCAs = []*x509.PEMEncodedCertificate{{Crt: []byte("former")}, {Crt: []byte("next\n")}}
 	text, err := kubeconfig(cluster, time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func TestKubeconfigTrustsEveryAuthorityOfTheCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	trusted, err := base64.StdEncoding.DecodeString(got.Clusters[0].Cluster.CA)
-	if want := string(cluster.ClusterCA.Crt) + "former"; err != nil || string(trusted) != want {
+	if want := string(cluster.ClusterCA.Crt) + "former\nnext\n"; err != nil || string(trusted) != want {
 		t.Errorf("trusts %s (%v), want %s", trusted, err, want)
 	}
 	if server := got.Clusters[0].Cluster.Server; server != "https://[fd00::1]:6443" {

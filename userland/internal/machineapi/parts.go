@@ -31,7 +31,7 @@ type Parts struct {
 	Logs       Logs
 	Sequences  Sequences
 	Meta       func() Meta        // nil until there is a META partition
-	Containerd *containerd.Client // nil: containerd is not in the image
+	Containerd *containerd.Client // nil where there is none, as on a development host
 	// AskTime returns how far the machine's clock is behind a time server's.
 	AskTime func(ctx context.Context, server string) (time.Duration, error)
 	Root    readout.Root

@@ -6,7 +6,6 @@
 package registries
 
 import (
-	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -109,7 +108,10 @@ func (t table) registry(name string, files map[string][]byte) error {
 	if err != nil {
 		return err
 	}
-	w := &hostsFile{table: t, folder: cmp.Or(map[string]string{anyRegistry: defaultFolder}[name], name), files: files}
+	w := &hostsFile{table: t, folder: name, files: files}
+	if name == anyRegistry {
+		w.folder = defaultFolder
+	}
 	w.entry(last)
 	for _, e := range endpoints {
 		w.text.WriteString("\n[host." + quote(e.url) + "]\n")
