@@ -13,6 +13,7 @@ import { buildImages } from "../foreign/built-images.ts";
 import { answered, eventually, until } from "./asking.ts";
 import type { DrivenMachine } from "./driven-machine.ts";
 import { startMachine } from "./driven-machine.ts";
+import { mainDocument } from "../os/cluster.ts";
 import { makeOwner } from "./machine-owner.ts";
 import { machineWires, startPeer } from "./network-peer.ts";
 
@@ -145,7 +146,7 @@ async function startConfigured(): Promise<DrivenMachine> {
 
 /** The owner's configuration with the network of this test, whose VLAN has these fields as well. */
 function configuration(vlan: object): string {
-  const main = parseAllDocuments(config)[0]?.toJS() as { machine: object };
+  const main = mainDocument(config);
   const interfaces = [
     { deviceSelector: { hardwareAddr: FIRST_MAC }, dhcp: true },
     {

@@ -4,13 +4,12 @@
 // owner's client is let in, and sees the name and the identity that the platform gave.
 import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
 import type { IncomingMessage } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { buildImages } from "../foreign/built-images.ts";
 import { judge, openBox } from "../foreign/judge.ts";
+import { serve } from "../host/local-server.ts";
 import { answered, eventually } from "./asking.ts";
 import { startMachine } from "./driven-machine.ts";
 import { makeOwner, ready } from "./machine-owner.ts";
@@ -176,7 +175,7 @@ async function attach(dir: string, source: Source): Promise<{ dir: string; argv:
   const { root } = await openBox("network-peer");
   copyFileSync(join(root, "usr/bin/busybox"), join(wires, "busybox"));
   // QEMU starts the command for each connection to the address, and is its other end.
-  const relay = `guestfwd=tcp:${SERVICE}:80-cmd:/var/tmp/wires/busybox nc 127.0.0.1 ${await serve(source)}`;
+  const relay = `guestfwd=tcp:${SERVICE}:80-cmd:/var/tmp/wires/busybox nc 127.0.0.1 ${await startService(source)}`;
   const network = `user,id=cloud,restrict=on,net=${NETWORK},${relay}`;
   const argv = ["-netdev", network, "-device", "virtio-net-pci,netdev=cloud,addr=0x10", ...(source.qemu ?? [])];
   if (source.medium === undefined) return { dir: wires, argv };
@@ -186,19 +185,17 @@ async function attach(dir: string, source: Source): Promise<{ dir: string; argv:
 }
 
 /** The port of a fake service, which has nothing for whoever asks otherwise than the platform wants it. */
-async function serve({ answers = {}, header }: Source): Promise<number> {
+async function startService({ answers = {}, header }: Source): Promise<string> {
   const isAllowed = ({ method, headers }: IncomingMessage): boolean => {
     if (method === "PUT") return headers["x-aws-ec2-metadata-token-ttl-seconds"] !== undefined;
     return header === undefined || headers[header[0]] === header[1];
   };
-  const server = createServer((request, response) => {
+  const { base } = await serve((request, response) => {
     const answer = answers[`${request.method} ${request.url}`];
     const status = answer === undefined ? 404 : isAllowed(request) ? 200 : 401;
     response.writeHead(status, { connection: "close" }).end(status === 200 ? answer : undefined);
   });
-  after(() => server.close());
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return (server.address() as AddressInfo).port;
+  return new URL(base).port;
 }
 
 async function makeMedium(path: string, { label, files }: NonNullable<Source["medium"]>): Promise<void> {

@@ -9,10 +9,11 @@ import { buffer } from "node:stream/consumers";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { pack } from "tar-stream";
-import { parseAllDocuments, stringify } from "yaml";
+import { stringify } from "yaml";
 import { buildImages } from "../foreign/built-images.ts";
 import { openBox } from "../foreign/judge.ts";
 import { assertRefused } from "../os/api-test.ts";
+import { mainDocument } from "../os/cluster.ts";
 import { PASSWORD, USER, startRegistry } from "../registry/test-registry.ts";
 import { answered, eventually, until } from "./asking.ts";
 import type { DrivenMachine } from "./driven-machine.ts";
@@ -46,57 +47,48 @@ let machine: DrivenMachine | undefined;
 after(() => machine?.cut());
 
 /** A program of its own that the host sees, a file on a disk of the host, and the limits of its control group. */
-const POD = {
-  apiVersion: "v1",
-  kind: "Pod",
-  metadata: { name: "web", namespace: "default" },
-  spec: {
-    hostNetwork: true,
-    containers: [
-      {
-        name: "app",
-        image: POD_IMAGE,
-        command: [
-          "/bin/busybox",
-          "sh",
-          "-c",
-          "cat /proc/self/cgroup /sys/fs/cgroup/memory.max >/data/state; echo is up; sleep 86400",
-        ],
-        resources: { limits: { memory: "64Mi" } },
-        volumeMounts: [{ name: "data", mountPath: "/data" }],
-      },
-    ],
-    volumes: [{ name: "data", hostPath: { path: "/var/lib/app", type: "DirectoryOrCreate" } }],
+const POD = pod("web", "cat /proc/self/cgroup /sys/fs/cgroup/memory.max >/data/state; echo is up; sleep 86400", {
+  hostNetwork: true,
+  container: {
+    resources: { limits: { memory: "64Mi" } },
+    volumeMounts: [{ name: "data", mountPath: "/data" }],
   },
-};
+  volumes: [{ name: "data", hostPath: { path: "/var/lib/app", type: "DirectoryOrCreate" } }],
+});
 
 const WEB_PORT = 8080;
 /**
  * Has an address and a way out of its own, and answers at a port of the machine. The host's registry refuses it for want of
  * a password, which is an answer.
  */
-const CONNECTED_POD = {
-  apiVersion: "v1",
-  kind: "Pod",
-  metadata: { name: "connected", namespace: "default" },
-  spec: {
-    containers: [
-      {
-        name: "app",
-        image: POD_IMAGE,
-        command: [
-          "/bin/busybox",
-          "sh",
-          "-c",
-          `cd /tmp; ip -o addr show eth0 >own; wget -O - http://${mirror}/v2/ >out 2>&1; exec httpd -f -p 80`,
-        ],
-        ports: [{ containerPort: 80, hostPort: WEB_PORT }],
-        volumeMounts: [{ name: "files", mountPath: "/tmp" }],
-      },
-    ],
+const CONNECTED_POD = pod(
+  "connected",
+  `cd /tmp; ip -o addr show eth0 >own; wget -O - http://${mirror}/v2/ >out 2>&1; exec httpd -f -p 80`,
+  {
+    container: {
+      ports: [{ containerPort: 80, hostPort: WEB_PORT }],
+      volumeMounts: [{ name: "files", mountPath: "/tmp" }],
+    },
     volumes: [{ name: "files", emptyDir: {} }],
   },
-};
+);
+
+interface PodParts {
+  readonly container: object;
+  readonly volumes: readonly object[];
+  readonly hostNetwork?: boolean;
+}
+
+/** A pod whose only container runs these commands. */
+function pod(name: string, commands: string, { container, ...spec }: PodParts): object {
+  const command = ["/bin/busybox", "sh", "-c", commands];
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace: "default" },
+    spec: { ...spec, containers: [{ name: "app", image: POD_IMAGE, command, ...container }] },
+  };
+}
 
 test("a machine runs the pods of its configuration and fetches images as it says", async (t) => {
   truncateSync(images.path("raw"), DISK_BYTES);
@@ -205,11 +197,15 @@ async function podRuns(): Promise<void> {
 
 /** The owner's configuration with the pod and the mirrors, to which the machine is known or not. */
 function configuration({ isKnown }: { readonly isKnown: boolean }): string {
-  const { machine: own, cluster, ...rest } = (parseAllDocuments(config)[0]?.toJS() ?? {}) as Record<string, object>;
+  const main = mainDocument(config);
   const network = { podSubnets: ["10.244.0.0/16", "fd00:244::/64"] };
   const account = { kind: "RegistryAuthConfig", name: mirror, username: USER, password: PASSWORD };
   return [
-    stringify({ ...rest, machine: { ...own, pods: [POD, CONNECTED_POD] }, cluster: { ...cluster, network } }),
+    stringify({
+      ...main,
+      machine: { ...main.machine, pods: [POD, CONNECTED_POD] },
+      cluster: { ...main.cluster, network },
+    }),
     stringify({ apiVersion: "v1alpha1", kind: "HostnameConfig", hostname: "worker" }),
     ...["registry.example", "registry.k8s.io"].map(mirrorDocument),
     ...(isKnown ? [stringify({ apiVersion: "v1alpha1", ...account })] : []),

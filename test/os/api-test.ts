@@ -30,14 +30,17 @@ export interface ApiTest {
   readonly stranger: StockClient;
 }
 
-/** Starts a host for this file's tests. `kind` decides whether it has a configuration. */
-export async function openApiTest(kind: "configured" | "maintenance"): Promise<ApiTest> {
+/** Starts a host for this file's tests. `kind` decides whether it has a configuration, `change` makes another one of it. */
+export async function openApiTest(
+  kind: "configured" | "maintenance",
+  change: (config: string) => string = (config) => config,
+): Promise<ApiTest> {
   const program = await buildTalosctl();
   const hostProgram = await buildHostrun();
   const dir = mkdtempSync(join(tmpdir(), "os-test-"));
   after(() => rmSync(dir, { recursive: true, force: true }));
   const cluster = await makeCluster(program, join(dir, "cluster"));
-  const host = await startApiHost(hostProgram, kind === "configured" ? cluster.config : undefined);
+  const host = await startApiHost(hostProgram, kind === "configured" ? change(cluster.config) : undefined);
   after(() => host.stop());
   const common = ["--endpoints", host.address, "--nodes", "127.0.0.1"];
   const clientWith = (talosconfig: string): StockClient =>

@@ -3,7 +3,7 @@
 // it is made by the stock client.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parse, stringify } from "yaml";
+import { parse, parseAllDocuments, stringify } from "yaml";
 import type { StockClient } from "./stock-client.ts";
 import { stockClient } from "./stock-client.ts";
 
@@ -24,6 +24,16 @@ export interface Cluster {
 
 interface Secrets {
   readonly certs: { readonly os: { readonly crt: string; readonly key: string } };
+}
+
+/** The first document of a generated configuration; others name the host and the like. */
+export interface MainDocument {
+  readonly machine: object;
+  readonly cluster: object;
+}
+
+export function mainDocument(config: string): MainDocument {
+  return parseAllDocuments(config)[0]?.toJS() as MainDocument;
 }
 
 /** Makes secrets and configurations in `dir`. */

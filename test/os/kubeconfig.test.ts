@@ -4,12 +4,10 @@ import assert from "node:assert/strict";
 import { X509Certificate, createPrivateKey } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { after, test } from "node:test";
-import { parse, parseAllDocuments, stringify } from "yaml";
-import { buildHostrun } from "../talosctl/build.ts";
-import { startApiHost } from "./api-host.ts";
+import { test } from "node:test";
+import { parse, stringify } from "yaml";
 import { ADMIN, OPERATOR, assertRefused, openApiTest } from "./api-test.ts";
-import { stockClient } from "./stock-client.ts";
+import { mainDocument } from "./cluster.ts";
 
 interface Kubeconfig {
   readonly "current-context": string;
@@ -51,28 +49,16 @@ test("an operator is refused", async () => {
 });
 
 test("the certificate lives as long as the configuration says", async () => {
-  const file = join(api.dir, "an-hour");
-  const host = await startApiHost(await buildHostrun(), living("1h"));
-  after(() => host.stop());
-  const talosconfig = ["--talosconfig", join(api.cluster.dir, "admin.yaml")];
-  const client = stockClient(api.program, api.dir, [
-    ...talosconfig,
-    "--endpoints",
-    host.address,
-    "--nodes",
-    "127.0.0.1",
-  ]);
-  await client.ok(["kubeconfig", file, "--merge=false"]);
+  const brief = await openApiTest("configured", livingAnHour);
+  const file = join(brief.dir, "an-hour");
+  await (await brief.clientOf("admin", ADMIN)).ok(["kubeconfig", file, "--merge=false"]);
   const { users } = parse(readFileSync(file, "utf8")) as Kubeconfig;
   const text = Buffer.from(users[0]?.user["client-certificate-data"] ?? "", "base64");
   const left = Date.parse(new X509Certificate(text).validTo) - Date.now();
   assert.ok(left > 0.9 * HOUR_MS && left <= HOUR_MS, `${left} ms`);
 });
 
-/** The owner's configuration, with another life of the administrator's certificate. */
-function living(certLifetime: string): string {
-  const [main, ...others] = parseAllDocuments(api.cluster.config);
-  const { cluster, ...rest } = (main?.toJS() ?? {}) as { readonly cluster: object };
-  const lasting = { ...rest, cluster: { ...cluster, adminKubeconfig: { certLifetime } } };
-  return [stringify(lasting), ...others.map(String)].join("---\n");
+function livingAnHour(config: string): string {
+  const main = mainDocument(config);
+  return stringify({ ...main, cluster: { ...main.cluster, adminKubeconfig: { certLifetime: "1h" } } });
 }
