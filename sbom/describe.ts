@@ -72,6 +72,8 @@ function outputFiles(d: Describer, output: OutputPlan): readonly ModelFile[] {
     case "raw":
     case "iso":
       return artifactPieces(output).flatMap((piece) => pieceFiles(d, piece.name, output));
+    case "installer":
+      return artifactPieces(output).flatMap(({ name }) => bootFiles(d, { name, path: name, uki: output.carried.uki }));
     case "uki":
       return ukiFiles(d, output.file, output);
     case "kernel":
@@ -90,7 +92,9 @@ function outputFiles(d: Describer, output: OutputPlan): readonly ModelFile[] {
 type DiskOutput = Extract<OutputPlan, { kind: "raw" | "iso" }>;
 
 const NOTHING: CarriedEsp = { files: [], uki: [] };
-const SYSTEM_PIECES = new Set(["esp/loader/loader.conf", "esp/grub/grub.cfg", "partition/META"]);
+/** What the factory writes itself, whatever the release. */
+const SYSTEM_PIECE =
+  /^(esp\/loader\/loader\.conf|esp\/grub\/[^/]+\.cfg|esp\/grub\/grubenv|oci\/.*|partition\/META|mbr)$/;
 
 function pieceFiles(d: Describer, name: string, output: DiskOutput): readonly ModelFile[] {
   const patched = patchedPart(name, output);
@@ -112,7 +116,7 @@ function bootFiles(d: Describer, { name, path, uki }: BootFile): readonly ModelF
   const digests = measured(d, name);
   const part = Object.entries(d.inventory.parts).find(([, p]) => p.sha256 === digests.sha256)?.[0];
   if (part !== undefined) return partFiles(d, path, part);
-  if (SYSTEM_PIECES.has(name) || name === "mbr") return [leaf(path, digests, d.inventory.system)];
+  if (SYSTEM_PIECE.test(name)) return [leaf(path, digests, d.inventory.system)];
   if (!/^esp\/EFI\/Linux\/[^/]+\.efi$/.test(name)) throw unowned(path);
   return [
     { ...leaf(path, digests, d.inventory.system), kind: "container" },

@@ -24,9 +24,13 @@ export function artifactPieces(output: OutputPlan): readonly Piece[] {
       const files = outside.map((file) => ({ ...file, name: `iso/${file.name}` }));
       return inOrder([mbr(), ...espPieces(output.partitions, output.esp.files), ...files]);
     }
+    case "installer": {
+      const documents = output.documents.map((item) => ({ ...item, name: `oci/${item.name}` }));
+      return inOrder([...documents, ...carriedPieces(output.carried.files)]);
+    }
     case "uki":
     case "initramfs":
-      return inOrder(output.carried.files.map((file) => ({ ...file, name: espPiece(file.name) })));
+      return inOrder(carriedPieces(output.carried.files));
     case "kernel":
     case "root":
     case "cmdline":
@@ -43,6 +47,10 @@ function mbr(): Piece {
 function espPieces(partitions: readonly PlannedPartition[], files: readonly PlacedItem[]): readonly Piece[] {
   const { offset } = partitionNamed(partitions, "EFI");
   return files.map((file) => ({ name: espPiece(file.name), offset: offset + file.offset, size: file.size }));
+}
+
+function carriedPieces(files: readonly PlacedItem[]): readonly Piece[] {
+  return files.map((file) => ({ ...file, name: espPiece(file.name) }));
 }
 
 /** The piece that is a file of the ESP. */

@@ -30,11 +30,6 @@ export function layoutUkiWith(core: PlanCore, parts: SmallParts, initramfs: Layo
   });
 }
 
-/** File name on the ESP (UAPI.1 type 2): versioned, so that two versions lie side by side and the newer sorts first. */
-export function ukiPath(core: PlanCore): string {
-  return `EFI/Linux/dodeka_${core.version}.efi`;
-}
-
 export function placedSections(sections: readonly PlacedSection[]): readonly PlacedItem[] {
   return sections.map(({ name, offset, length }) => ({ name, offset, size: length }));
 }

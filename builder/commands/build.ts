@@ -2,7 +2,7 @@
 // dodeka build: profile -> images.
 import { mkdir } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { planImages } from "../artifacts/outputs.ts";
+import { planAllImages } from "../artifacts/outputs.ts";
 import type { PlannedImages, PlannedOutput } from "../artifacts/planned.ts";
 import { FactoryError } from "../errors.ts";
 import { dataLength } from "../encode/holes.ts";
@@ -102,7 +102,11 @@ export async function makePlan(
   const parts = await loadSmallParts(store, release);
   try {
     const core = planCore(loaded.profile, release, machineConfig);
-    return { ...planImages(core, loaded.profile.outputs, parts), release: found, profile: loaded };
+    return {
+      ...(await planAllImages(core, loaded.profile.outputs, { parts, blobs: blobSource(store) })),
+      release: found,
+      profile: loaded,
+    };
   } catch (error) {
     if (!(error instanceof FactoryError)) throw error;
     const flag = overridingFlag(error.details.field ?? "", options.overrides);

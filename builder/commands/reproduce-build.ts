@@ -3,7 +3,7 @@
 // release, which is compiled in an empty store unless only the assembly is to be proved.
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { planImages } from "../artifacts/outputs.ts";
+import { planAllImages } from "../artifacts/outputs.ts";
 import { FactoryError } from "../errors.ts";
 import type { Provenance } from "../evidence/read-provenance.ts";
 import { adoptBlob } from "../host/adopt-blob.ts";
@@ -53,7 +53,8 @@ export async function rebuild(context: CommandContext, provenance: Provenance, p
   const profile = applyOverrides(parseProfile(provenance.profile.text, provenance.profile.name), provenance.overrides);
   const machineConfig = await findMachineConfig(store, place.home, profile, provenance.machineConfig);
   const parts = await loadSmallParts(store, release.release);
-  const images = planImages(planCore(profile, release.release, machineConfig), profile.outputs, parts);
+  const core = planCore(profile, release.release, machineConfig);
+  const images = await planAllImages(core, profile.outputs, { parts, blobs: blobSource(store) });
   const output = images.outputs.find((o) => o.plan.file === provenance.subject.name);
   if (output === undefined) throw noOutput(provenance.subject.name, images.plan);
   const path = join(place.work, output.plan.file);

@@ -24,12 +24,11 @@ import {
 import { readBounded } from "../host/read-bounded.ts";
 import type { Sha256 } from "../layout/digest.ts";
 import { sha256 } from "../layout/digest.ts";
-import type { Descriptor } from "../registry/manifest.ts";
-import { MANIFEST_TYPE } from "../registry/manifest.ts";
+import type { Descriptor } from "../layout/oci-manifest.ts";
+import { EMPTY_CONFIG, MANIFEST_TYPE, renderArtifactManifest } from "../layout/oci-manifest.ts";
 import { attachReferrer } from "../registry/referrers.ts";
 import type { Repository } from "../registry/registry.ts";
 import { pullManifest, pushBlob, pushManifest } from "../registry/registry.ts";
-import { EMPTY_CONFIG, renderArtifactManifest } from "../registry/write-manifest.ts";
 import { ENVELOPE_TYPE, cosignTag } from "./collect-image-evidence.ts";
 import type { CommandContext } from "./context.ts";
 import { openImage } from "./open-image.ts";

@@ -27,7 +27,7 @@ export interface PlannedFat {
   readonly files: readonly PlacedItem[];
 }
 
-/** The files of an ESP that an image without a medium carries in its initramfs. */
+/** Files for an ESP, carried by what is none: an initramfs, or an archive. */
 export interface CarriedEsp {
   /** Offsets within the output. */
   readonly files: readonly PlacedItem[];
@@ -62,6 +62,14 @@ export type OutputPlan = OutputCommon &
         readonly uki: readonly PlacedItem[];
       }
     | { readonly kind: "uki"; readonly sections: readonly PlacedItem[]; readonly carried: CarriedEsp }
+    | {
+        readonly kind: "installer";
+        /** Of the OCI image. */
+        readonly manifest: BlobRef;
+        /** Members of the archive that describe the image; offsets within the output. */
+        readonly documents: readonly PlacedItem[];
+        readonly carried: CarriedEsp;
+      }
     | { readonly kind: "kernel" | "root"; readonly blob: BlobRef }
     | { readonly kind: "initramfs"; readonly carried: CarriedEsp }
     | { readonly kind: "cmdline"; readonly text: string }
@@ -88,6 +96,8 @@ export function outputFileName(core: PlanCore, kind: OutputKind): string {
       return `${platform}-${arch}.${kind}`;
     case "uki":
       return `${platform}-${arch}-uki.efi`;
+    case "installer":
+      return `installer-${arch}.tar`;
     case "kernel":
       return `kernel-${arch}`;
     case "initramfs":

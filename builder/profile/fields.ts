@@ -78,7 +78,7 @@ export const FIELDS: readonly Field[] = [
     fix: "write the outputs as a list, or remove the field to take the default",
     help:
       "What a build writes: a disk image (raw), a hybrid installation image (iso), a signed unified kernel image " +
-      "(uki), or the parts of one. The order has no meaning.",
+      "(uki), what an installed machine is upgraded with (installer), or the parts of an image. The order has no meaning.",
     example: "outputs: [raw, iso]",
     since: "0.1",
     option: { key: "outputs", flag: "--output", argument: "kind", effect: "replace" },

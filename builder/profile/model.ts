@@ -17,7 +17,7 @@ export type Arch = (typeof ARCHES)[number];
 export const PLANNED_ARCHES: readonly string[] = ["arm64"];
 
 /** What one build can write, in the order in which it is written. */
-export const OUTPUT_KINDS = ["raw", "iso", "uki", "kernel", "initramfs", "cmdline", "root"] as const;
+export const OUTPUT_KINDS = ["raw", "iso", "uki", "installer", "kernel", "initramfs", "cmdline", "root"] as const;
 export type OutputKind = (typeof OUTPUT_KINDS)[number];
 
 /** Bytes per logical sector of the target disk. */

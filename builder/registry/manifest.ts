@@ -8,9 +8,9 @@ import { isObject, memberAt, parseJsonObject } from "../evidence/json.ts";
 import type { JsonObject } from "../evidence/json.ts";
 import type { BlobRef, Sha256 } from "../layout/digest.ts";
 import { isSha256, sha256 } from "../layout/digest.ts";
+import type { Descriptor } from "../layout/oci-manifest.ts";
+import { INDEX_TYPE, MANIFEST_TYPE } from "../layout/oci-manifest.ts";
 
-export const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
-export const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
 /** What we ask a registry for. */
 export const MANIFEST_TYPES: readonly string[] = [
   MANIFEST_TYPE,
@@ -21,12 +21,6 @@ export const MANIFEST_TYPES: readonly string[] = [
 /** Registries must take manifests up to this size, and need take none above it. */
 export const MANIFEST_MAX_BYTES: number = 4 << 20;
 const MAX_DESCRIPTORS = 1000;
-
-export interface Descriptor extends BlobRef {
-  readonly mediaType: string;
-  readonly artifactType?: string;
-  readonly annotations?: Readonly<Record<string, string>>;
-}
 
 export interface Manifest extends BlobRef {
   readonly mediaType: string;

@@ -6,11 +6,18 @@
 import type { Sha256 } from "../layout/digest.ts";
 import { sha256 } from "../layout/digest.ts";
 import { invalidAnswer, readAnswer } from "./http.ts";
-import type { Descriptor, Manifest } from "./manifest.ts";
-import { INDEX_TYPE, MANIFEST_MAX_BYTES, MANIFEST_TYPE, parseManifest } from "./manifest.ts";
+import type { Manifest } from "./manifest.ts";
+import type { Descriptor } from "../layout/oci-manifest.ts";
+import { MANIFEST_MAX_BYTES, parseManifest } from "./manifest.ts";
+import {
+  EMPTY_CONFIG,
+  INDEX_TYPE,
+  MANIFEST_TYPE,
+  renderArtifactManifest,
+  renderIndex,
+} from "../layout/oci-manifest.ts";
 import type { Repository } from "./registry.ts";
 import { expectStatus, pullManifest, pushBlob, pushManifest } from "./registry.ts";
-import { EMPTY_CONFIG, renderArtifactManifest, renderIndex } from "./write-manifest.ts";
 
 const MAX_PAGES = 16;
 export const MAX_REFERRERS = 256;

@@ -14,6 +14,7 @@ const COMMON = [
   "normal",
   "configfile",
   "echo",
+  "loadenv",
   "serial",
   "terminal",
   "sleep",

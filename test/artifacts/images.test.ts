@@ -169,16 +169,25 @@ for (const [name, image] of [
   ["raw", raw],
   ["iso", iso],
 ] as const) {
-  test(`grub.cfg of the ${name} image points at the kernel and the initramfs inside the UKI`, async () => {
-    const config = await textAt(image.layout, espFile(image, "grub/grub.cfg"));
+  test(`the loaders of the ${name} image boot its one entry`, async () => {
+    const [conf, environment] = await Promise.all(
+      ["loader/loader.conf", "grub/grubenv"].map((file) => textAt(image.layout, espFile(image, file))),
+    );
+    assert.match(conf ?? "", /^default dodeka_1\.2\.3\.efi\n#+$/m);
+    assert.match(environment ?? "", /^# GRUB Environment Block\ndodeka_entry=dodeka_1\.2\.3\ndodeka_next=\n#+$/);
+    assert.deepEqual([conf?.length, environment?.length], [512, 1024]);
+  });
+
+  test(`GRUB's entry of the ${name} image points at the kernel and the initramfs inside the UKI`, async () => {
+    const config = await textAt(image.layout, espFile(image, "grub/dodeka_1.2.3.cfg"));
     const ukiFile = espFile(image, "EFI/Linux/dodeka_1.2.3.efi");
-    assert.match(config, /^loopback uki \/EFI\/Linux\/dodeka_1\.2\.3\.efi$/m);
+    assert.match(config, /^loopback dodeka_1\.2\.3 \/EFI\/Linux\/dodeka_1\.2\.3\.efi$/m);
     for (const [command, sectionName, blob] of [
       ["linux", ".linux", "kernel"],
       ["initrd", ".initrd", "initramfs"],
     ] as const) {
       const [, start = "", count = ""] =
-        new RegExp(`${command} \\(uki\\)(\\d+)\\+(\\d+)`).exec(config) ?? assert.fail(config);
+        new RegExp(`${command} \\(dodeka_1\\.2\\.3\\)(\\d+)\\+(\\d+)`).exec(config) ?? assert.fail(config);
       const section = itemNamed(image.plan.uki, sectionName);
       assert.deepEqual([Number(start) * 512, Number(count)], [section.offset, Math.ceil(section.size / 512)]);
       const found = await bytesOf(part(image.layout, { offset: ukiFile.offset + Number(start) * 512, size: 1000 }));
@@ -206,13 +215,13 @@ test("a disk with 4096-byte sectors has no BIOS partition, and partitions at mul
     assert.deepEqual([offset % 2 ** 20, size % 2 ** 20], [0, 0]);
 });
 
-test("a stand-alone image whose arguments GRUB would change carries no grub.cfg", () => {
+test("a stand-alone image whose arguments GRUB would change carries nothing of GRUB", () => {
   const profile = METAL.replace("[raw, iso, uki]", "[uki]") + `kernelArguments: {add: ['dyndbg="file a +p"']}\n`;
   const { carried } = outputOf(planOf(profile, fake).outputs, "uki").plan;
   const names = iso.plan.esp.files.map((f) => f.name);
   assert.deepEqual(
     carried.files.map((f) => f.name),
-    names.filter((name) => name !== "grub/grub.cfg"),
+    names.filter((name) => !name.startsWith("grub/")),
   );
 });
 

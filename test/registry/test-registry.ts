@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { INDEX_TYPE, MANIFEST_TYPE } from "../../builder/registry/manifest.ts";
+import { INDEX_TYPE, MANIFEST_TYPE } from "../../builder/layout/oci-manifest.ts";
 
 export interface SeenRequest {
   readonly method: string;

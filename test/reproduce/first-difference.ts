@@ -46,6 +46,7 @@ export function locateOffset(plan: OutputPlan, offset: number): string {
     }
     case "uki":
       return inCarried(plan.carried, offset) ?? inUki(plan.sections, offset);
+    case "installer":
     case "initramfs":
       return inCarried(plan.carried, offset) ?? `byte ${offset} of the ${plan.kind}`;
     case "kernel":

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"dodeka/userland/internal/blockdevice"
+	"dodeka/userland/internal/bootentry"
 	"dodeka/userland/internal/cmdline"
 	"dodeka/userland/internal/fat32"
 	"dodeka/userland/internal/partition"
@@ -48,6 +49,8 @@ type Places struct {
 	Share   string // boot.img and core.img
 	Sys     string
 	Cmdline string // file
+	// Firmware is the folder of UEFI's variables; where it is not there, BIOS started the machine.
+	Firmware string
 }
 
 func (p *Places) complete() {
@@ -60,6 +63,7 @@ func (p *Places) complete() {
 	set(&p.Share, "/usr/share/dodeka/boot")
 	set(&p.Sys, "/sys")
 	set(&p.Cmdline, "/proc/cmdline")
+	set(&p.Firmware, bootentry.Variables)
 }
 
 // Run returns when the disk boots. After an error before "erase" the disk is as it was.
@@ -76,7 +80,11 @@ func Run(ctx context.Context, r Request) error {
 	if err != nil {
 		return err
 	}
-	from, err := findSource(r.Places, running)
+	entry, err := bootentry.Running(string(text), bootentry.Firmware(r.Places.Firmware))
+	if err != nil && !errors.Is(err, bootentry.ErrUnknown) {
+		return err
+	}
+	from, err := findSource(r.Places, running, entry)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"dodeka/userland/internal/blockdevice"
 	"dodeka/userland/internal/partition"
+	"dodeka/userland/internal/ukifile/testuki"
 )
 
 const diskBytes = 400 * mib
@@ -37,7 +38,7 @@ func boots(t *testing.T, path string, places Places) *blockdevice.Device {
 	}
 	t.Cleanup(func() { _ = disk.Close() })
 	_, running := sealed(1)
-	from, err := findSource(places, running)
+	from, err := findSource(places, running, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func TestRunRefuses(t *testing.T) {
 		{"a backup table", data(diskBytes-512, "EFI PART"), "gpt"},
 		{"unknown data", data(4000, "secret"), "nothing that is known"},
 		{"a damaged root image", onMedium("dodeka/*.root", strings.Repeat("x", 8192)), "root hash does not match"},
-		{"a UKI of another image", onMedium("EFI/Linux/*.efi", string(uki("other"))), "not what was booted"},
+		{"a UKI of another image", onMedium("EFI/Linux/*.efi", string(testuki.Make("other"))), "not what was booted"},
 		{"a UKI that is none", onMedium("EFI/Linux/*.efi", "x"), "no PE file"},
 		{"a medium without loader", func(_ *testing.T, _ string, r *Request) {
 			_ = os.Remove(filepath.Join(r.Places.Medium, "loader/loader.conf"))

@@ -10,9 +10,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"dodeka/userland/internal/cmdline"
+	"dodeka/userland/internal/ukifile/testuki"
 )
 
 // sealed is a root image of one block: its own digest is the root hash.
@@ -24,22 +26,8 @@ func sealed(fill byte) (image []byte, running cmdline.Cmdline) {
 	return image, running
 }
 
-// uki is the least PE file with a section .cmdline.
-func uki(commandLine string) []byte {
-	le := binary.LittleEndian
-	out := make([]byte, 1024)
-	copy(out, "MZ")
-	le.PutUint32(out[0x3c:], 0x40)
-	copy(out[0x40:], "PE\x00\x00")
-	le.PutUint16(out[0x44:], 0x8664) // machine
-	le.PutUint16(out[0x46:], 1)      // sections
-	section := out[0x58:]
-	copy(section, ".cmdline")
-	le.PutUint32(section[8:], uint32(len(commandLine)+1))
-	le.PutUint32(section[16:], 512)
-	le.PutUint32(section[20:], 512)
-	copy(out[512:], commandLine)
-	return out
+func padded(text string, length int) []byte {
+	return []byte(text + strings.Repeat("#", length-len(text)))
 }
 
 func grubImages() (boot, core []byte) {
@@ -58,8 +46,9 @@ func medium(t *testing.T, fill byte) (Places, cmdline.Cmdline) {
 	dir := t.TempDir()
 	for name, content := range map[string][]byte{
 		"m/EFI/BOOT/BOOTX64.EFI": []byte("loader"), "m/EFI/systemd/systemd-bootx64.efi": []byte("loader"),
-		"m/loader/loader.conf": []byte("timeout 0\n"), "m/grub/grub.cfg": []byte("boot\n"),
-		"m/EFI/Linux/dodeka_1.0.0.efi": uki(running.Text), "m/dodeka/" + running.RootImageName(): image,
+		"m/loader/loader.conf": padded("timeout 0\ndefault dodeka_1.0.0.efi\n", 512), "m/grub/grub.cfg": []byte("boot\n"),
+		"m/grub/grubenv":          padded("# GRUB Environment Block\ndodeka_entry=dodeka_1.0.0\ndodeka_next=\n", 1024),
+		"m/grub/dodeka_1.0.0.cfg": []byte("linux\n"), "m/EFI/Linux/dodeka_1.0.0.efi": testuki.Make(running.Text), "m/dodeka/" + running.RootImageName(): image,
 		"share/boot.img": boot, "share/core.img": core, "cmdline": []byte("BOOT_IMAGE=(uki)1+2 " + running.Text + "\n"),
 	} {
 		path := filepath.Join(dir, name)
@@ -67,14 +56,14 @@ func medium(t *testing.T, fill byte) (Places, cmdline.Cmdline) {
 			t.Fatal(err)
 		}
 	}
-	return Places{Medium: filepath.Join(dir, "m"), Share: filepath.Join(dir, "share"), Sys: filepath.Join(dir, "sys"),
+	return Places{Firmware: filepath.Join(dir, "none"), Medium: filepath.Join(dir, "m"), Share: filepath.Join(dir, "share"), Sys: filepath.Join(dir, "sys"),
 		Cmdline: filepath.Join(dir, "cmdline")}, running
 }
 
 func sourceOf(t *testing.T, fill byte) source {
 	t.Helper()
 	places, running := medium(t, fill)
-	from, err := findSource(places, running)
+	from, err := findSource(places, running, "")
 	if err != nil {
 		t.Fatal(err)
 	}

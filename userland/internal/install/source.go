@@ -3,6 +3,7 @@
 package install
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -12,8 +13,10 @@ import (
 	"slices"
 	"strings"
 
+	"dodeka/userland/internal/bootentry"
 	"dodeka/userland/internal/cmdline"
 	"dodeka/userland/internal/fat32"
+	"dodeka/userland/internal/ukifile"
 	"dodeka/userland/internal/verityhash"
 )
 
@@ -31,22 +34,28 @@ type source struct {
 }
 
 // bootPaths are the same on every medium, see builder/artifacts/boot-files.ts.
-var bootPaths = []string{
-	"EFI/BOOT/BOOTX64.EFI",
-	"EFI/systemd/systemd-bootx64.efi",
-	"loader/loader.conf",
-}
+var bootPaths = []string{"EFI/BOOT/BOOTX64.EFI", "EFI/systemd/systemd-bootx64.efi"}
 
 // grubConfig is missing where GRUB would change the kernel's arguments.
 const grubConfig = "grub/grub.cfg"
 
-// findSource opens nothing yet but the small files of BIOS boot.
-func findSource(places Places, running cmdline.Cmdline) (source, error) {
-	s := source{running: running, root: "dodeka/" + running.RootImageName(), uki: "EFI/Linux/dodeka_" + running.Version + ".efi"}
-	for _, name := range append(append([]string(nil), bootPaths...), s.uki, s.root) {
-		if err := s.add(places.Medium, name); err != nil {
-			return source{}, fmt.Errorf("the boot medium lacks what an installation copies: %w", err)
+// findSource opens nothing yet but small files. Entry is the one that runs, empty where nobody told: then there is one.
+func findSource(places Places, running cmdline.Cmdline, entry string) (source, error) {
+	if entry == "" {
+		only, err := onlyEntry(places.Medium)
+		if err != nil {
+			return source{}, err
 		}
+		entry = only
+	}
+	s := source{running: running, root: "dodeka/" + running.RootImageName(), uki: bootentry.UKI(entry)}
+	for _, name := range append(slices.Clone(bootPaths), s.uki, s.root) {
+		if err := s.add(places.Medium, name); err != nil {
+			return source{}, lacking(err)
+		}
+	}
+	if err := s.addChoice(places.Medium, bootentry.LoaderConf, entry); err != nil {
+		return source{}, lacking(err)
 	}
 	switch err := s.add(places.Medium, grubConfig); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -54,12 +63,51 @@ func findSource(places Places, running cmdline.Cmdline) (source, error) {
 	case err != nil:
 		return source{}, err
 	}
+	return s, s.addGRUB(places, entry)
+}
+
+func lacking(err error) error {
+	return fmt.Errorf("the boot medium lacks what an installation copies: %w", err)
+}
+
+// onlyEntry is that of a medium that brings one version.
+func onlyEntry(medium string) (string, error) {
+	entries, err := bootentry.List(medium)
+	if err != nil {
+		return "", lacking(err)
+	}
+	if len(entries) != 1 {
+		return "", fmt.Errorf("the boot medium has no version, or two versions or more, and the boot loader did not tell which one runs: %q", entries)
+	}
+	return entries[0], nil
+}
+
+// addGRUB adds what BIOS needs.
+func (s *source) addGRUB(places Places, entry string) error {
+	if err := errors.Join(s.add(places.Medium, bootentry.Commands(entry)), s.addChoice(places.Medium, bootentry.GrubEnvironment, entry)); err != nil {
+		return lacking(err)
+	}
 	var err error
 	if s.bootImg, err = readSmall(path.Join(places.Share, "boot.img")); err != nil {
-		return source{}, err
+		return err
 	}
 	s.coreImg, err = readSmall(path.Join(places.Share, "core.img"))
-	return s, err
+	return err
+}
+
+// addChoice adds a loader's file that says what boots: on the new disk the version that is put there.
+func (s *source) addChoice(dir, name, entry string) error {
+	content, err := os.ReadFile(path.Join(dir, name))
+	if err != nil {
+		return err
+	}
+	if content, err = bootentry.Choose(name, content, entry); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	s.files = append(s.files, fat32.File{
+		Path: name, Size: int64(len(content)), Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil },
+	})
+	return nil
 }
 
 func (s *source) add(dir, name string) error {
@@ -120,7 +168,7 @@ func (s *source) checkUKI() error {
 	if !ok {
 		return fmt.Errorf("BUG: %s cannot be read at an offset", f.Path)
 	}
-	text, err := commandLineOf(at)
+	text, err := ukifile.CommandLine(at)
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.Path, err)
 	}

@@ -3,15 +3,17 @@
 package install
 
 import (
-	"bytes"
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"dodeka/userland/internal/blockdevice"
+	"dodeka/userland/internal/bootentry"
 	"dodeka/userland/internal/cmdline"
+	"dodeka/userland/internal/ukifile/testuki"
 )
 
 func TestInstallationWithoutGRUB(t *testing.T) {
@@ -19,7 +21,7 @@ func TestInstallationWithoutGRUB(t *testing.T) {
 	if err := os.Remove(filepath.Join(places.Medium, grubConfig)); err != nil {
 		t.Fatal(err)
 	}
-	from, err := findSource(places, running)
+	from, err := findSource(places, running, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +48,7 @@ func TestArgumentsOfThisBootOnly(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		from, err := findSource(places, other)
+		from, err := findSource(places, other, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +58,36 @@ func TestArgumentsOfThisBootOnly(t *testing.T) {
 	}
 }
 
-func FuzzCommandLineOf(f *testing.F) {
-	f.Add(uki("a=b"))
-	f.Fuzz(func(_ *testing.T, data []byte) { _, _ = commandLineOf(bytes.NewReader(data)) })
+func TestOfTwoVersionsTheOneThatRunsIsInstalled(t *testing.T) {
+	places, running := medium(t, 1)
+	const name = "dodeka_1.0.0_0123456789ab"
+	for path, content := range map[string]string{
+		bootentry.UKI(name): string(testuki.Make(running.Text)), bootentry.Commands(name): "other\n",
+	} {
+		if err := os.WriteFile(filepath.Join(places.Medium, path), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := findSource(places, running, ""); err == nil || !strings.Contains(err.Error(), "two versions or more") {
+		t.Errorf("got %v", err)
+	}
+	from, err := findSource(places, running, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		bootentry.LoaderConf: "default " + name + ".efi\n#", bootentry.GrubEnvironment: "dodeka_entry=" + name + "\n", bootentry.Commands(name): "other",
+	} {
+		opened, err := from.file(path).Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if content, err := io.ReadAll(opened); err != nil || !strings.Contains(string(content), want) || int64(len(content)) != from.file(path).Size {
+			t.Errorf("%s: %q, %v", path, content, err)
+		}
+		_ = opened.Close()
+	}
+	if from.file(bootentry.Commands("dodeka_1.0.0")).Open != nil {
+		t.Error("the other version's commands are installed as well")
+	}
 }

@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes manifests of artifacts and the indexes that list them. No times: equal content gives equal digests.
 // Spec: OCI image-spec 1.1 manifest.md, "Guidelines for Artifact Usage"; image-index.md.
-import { sha256 } from "../layout/digest.ts";
-import type { Descriptor } from "./manifest.ts";
-import { INDEX_TYPE, MANIFEST_TYPE } from "./manifest.ts";
+import { sha256 } from "./digest.ts";
+import type { BlobRef } from "./digest.ts";
+
+export const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
+export const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
+
+export interface Descriptor extends BlobRef {
+  readonly mediaType: string;
+  readonly artifactType?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
 
 /** Of the configuration of what needs none. */
 export const EMPTY_TYPE = "application/vnd.oci.empty.v1+json";
