@@ -158,8 +158,6 @@ func installSystem(s *system) error {
 	if err != nil {
 		return err
 	}
-	s.storage.mu.Lock()
-	s.storage.system = s.storage.target.disk
-	s.storage.mu.Unlock()
+	s.storage.installedOnto(s.storage.target.disk)
 	return nil
 }

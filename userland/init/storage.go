@@ -58,6 +58,13 @@ func (d *storage) failure() (name, reason string) {
 	return d.failed[0], d.failed[1]
 }
 
+// installedOnto notes the disk that the running version was just put onto.
+func (d *storage) installedOnto(disk string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.system = disk
+}
+
 func (d *storage) installed() bool { return d.disk() != "" }
 
 func (d *storage) disk() string {
@@ -88,6 +95,7 @@ func openMeta(s *system) error {
 	if meta := s.storage.store(); meta != nil {
 		s.resumeReset()
 		s.report("meta", meta.Publish(context.Background(), s.os.State))
+		s.examineAttempt()
 	}
 	s.guard("disks", func() {
 		options := disks.Options{State: s.os.State, Sys: "/sys", Proc: "/proc", Log: s.log}
@@ -177,6 +185,8 @@ type publishedMeta struct {
 	s     *system
 	store *metastore.Store
 }
+
+func (m publishedMeta) Get(tag uint8) (string, bool) { return m.store.Get(tag) }
 
 func (m publishedMeta) Set(tag uint8, value string) error {
 	if err := m.store.Set(tag, value); err != nil {

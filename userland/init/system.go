@@ -28,6 +28,7 @@ import (
 	"dodeka/userland/internal/sequence"
 	"dodeka/userland/internal/services"
 	"dodeka/userland/internal/settings"
+	"dodeka/userland/internal/upgrade"
 )
 
 const (
@@ -61,6 +62,7 @@ type system struct {
 	services  *services.Supervisor
 	network   *network.Manager
 	storage   storage
+	attempt   *upgrade.Attempt // that this boot is the trial of; nil: none
 	// configured says that boot made the machine what its configuration asks for; set before followConfiguration starts.
 	configured bool
 }
@@ -109,6 +111,9 @@ func runSystem() {
 	}
 	if !s.cmdline.PowerOffWhenReady {
 		s.guard("configure", s.followConfiguration)
+		if s.attempt != nil {
+			s.guard("upgrade", s.followAttempt)
+		}
 	}
 	select {
 	case request := <-s.desk.Requests():

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const (
@@ -19,6 +20,9 @@ const (
 	maxRootBlocks  = 1 << 32 // 16 TiB of 4096-byte blocks; keeps every later product inside 64 bits
 	maxWordLength  = 64      // of a version or a platform
 	maxURLLength   = 2048
+
+	usualTrial         = 10 * time.Minute
+	minTrial, maxTrial = 10, 86_400 // seconds
 )
 
 // Cmdline is a command line that was checked key by key.
@@ -31,6 +35,8 @@ type Cmdline struct {
 	PowerOffWhenReady bool   // dodeka.exit=poweroff: automated boots end by themselves
 	ConfigURL         string // dodeka.config or talos.config: where the machine configuration is; empty without
 	OpenMaintenance   bool   // dodeka.maintenance=open: the first configuration needs no code from the console
+	// Trial is how long a version that is tried may take until the machine is well: dodeka.trial=, in seconds.
+	Trial time.Duration
 }
 
 // Digest is the SHA-256 of Text in hex. It equals the digest of the UKI's .cmdline section without its terminator.
@@ -56,13 +62,14 @@ var keys = []key{
 	{"dodeka.version", true, func(c *Cmdline, v string) error { return setWord(&c.Version, v) }},
 	{"dodeka.exit", false, setExit},
 	{"dodeka.maintenance", false, setMaintenance},
+	{"dodeka.trial", false, setTrial},
 	{"dodeka.config", false, setConfigURL},
 	{"talos.config", false, setConfigURL}, // the name that documentation and tools for this configuration know
 }
 
 // Parse checks the text of /proc/cmdline. The error names the key, what was found and what was expected.
 func Parse(text string) (Cmdline, error) {
-	c := Cmdline{Text: Normalise(text)}
+	c := Cmdline{Text: Normalise(text), Trial: usualTrial}
 	words := splitWords(c.Text)
 	known := map[string]bool{}
 	for _, k := range keys {
@@ -179,6 +186,15 @@ func setConfigURL(c *Cmdline, v string) error {
 		return fmt.Errorf("expected 1 to %d bytes of printable characters", maxURLLength)
 	}
 	c.ConfigURL = v
+	return nil
+}
+
+func setTrial(c *Cmdline, v string) error {
+	n, err := strconv.ParseUint(v, 10, 32)
+	if err != nil || n < minTrial || n > maxTrial {
+		return fmt.Errorf("expected %d to %d seconds", minTrial, maxTrial)
+	}
+	c.Trial = time.Duration(n) * time.Second
 	return nil
 }
 

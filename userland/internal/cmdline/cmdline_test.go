@@ -21,7 +21,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Cmdline{Text: good(" dodeka.exit=poweroff"), RootHash: hash, RootBlocks: 25, Platform: "metal", Version: "1.2.3", PowerOffWhenReady: true}
+	want := Cmdline{Text: good(" dodeka.exit=poweroff"), RootHash: hash, RootBlocks: 25, Platform: "metal", Version: "1.2.3", PowerOffWhenReady: true, Trial: 10 * time.Minute}
 	if c != want {
 		t.Errorf("got %+v, want %+v", c, want)
 	}
@@ -60,6 +60,8 @@ func TestParseRefuses(t *testing.T) {
 		{"root twice", good(" dodeka.root=" + hash), "dodeka.root is given 2 times"},
 		{"unknown key", good(" dodeka.rot=1"), `"dodeka.rot" is not a known key`},
 		{"unknown exit", good(" dodeka.exit=halt"), `expected "poweroff"`},
+		{"a trial that is too short", good(" dodeka.trial=9"), "expected 10 to 86400 seconds"},
+		{"a trial without a number", good(" dodeka.trial=10m"), "expected 10 to 86400 seconds"},
 		{"unknown maintenance", good(" dodeka.maintenance=closed"), `expected "open" or "code"`},
 		{"empty URL", good(" dodeka.config="), "expected 1 to 2048 bytes"},
 		{"two URLs", good(" dodeka.config=http://a talos.config=http://b"), "not both"},

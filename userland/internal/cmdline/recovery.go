@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// DefaultRebootDelay leaves time to read the console, and then lets boot counting fall back to the other version.
+// DefaultRebootDelay leaves time to read the console, and then lets the version before boot again.
 const DefaultRebootDelay = 60 * time.Second
 
 // Recovery is what the machine does after a failure: power off, or reboot after Delay.

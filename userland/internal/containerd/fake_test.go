@@ -102,6 +102,15 @@ func (s imagesServer) List(context.Context, *images.ListImagesRequest) (*images.
 	return &images.ListImagesResponse{Images: s.images}, nil
 }
 
+func (s imagesServer) Get(_ context.Context, r *images.GetImageRequest) (*images.GetImageResponse, error) {
+	for _, image := range s.images {
+		if image.Name == r.Name {
+			return &images.GetImageResponse{Image: image}, nil
+		}
+	}
+	return nil, status.Errorf(codes.NotFound, "image %q: not found", r.Name)
+}
+
 func (s imagesServer) Delete(_ context.Context, r *images.DeleteImageRequest) (*emptypb.Empty, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

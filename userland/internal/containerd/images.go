@@ -5,14 +5,12 @@ package containerd
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
 	"runtime"
 	"time"
 
-	"github.com/containerd/containerd/api/services/content/v1"
 	"github.com/containerd/containerd/api/services/images/v1"
 )
 
@@ -61,19 +59,26 @@ const (
 
 // blob is what an index or a manifest says of another. Spec: OCI image specification, "descriptor".
 type blob struct {
-	Digest   string `json:"digest"`
-	Size     int64  `json:"size"`
-	Platform *struct {
+	Digest      string            `json:"digest"`
+	Size        int64             `json:"size"`
+	Annotations map[string]string `json:"annotations"`
+	Platform    *struct {
 		OS           string `json:"os"`
 		Architecture string `json:"architecture"`
 	} `json:"platform"`
 }
 
+// isOurs tells whether a manifest of an index is for this machine. One that does not say is for all.
+func (b blob) isOurs() bool {
+	return b.Platform == nil || b.Platform.OS == "linux" && b.Platform.Architecture == runtime.GOARCH
+}
+
 // document is an index or a manifest.
 type document struct {
-	Manifests []blob `json:"manifests"`
-	Config    blob   `json:"config"`
-	Layers    []blob `json:"layers"`
+	ArtifactType string `json:"artifactType"`
+	Manifests    []blob `json:"manifests"`
+	Config       blob   `json:"config"`
+	Layers       []blob `json:"layers"`
 }
 
 // measure reads one image.
@@ -94,7 +99,7 @@ func (m *measure) sizeOf(ctx context.Context, of blob, levels int) int64 {
 	}
 	total := of.Size
 	for _, manifest := range d.Manifests {
-		if p := manifest.Platform; p == nil || p.OS == "linux" && p.Architecture == runtime.GOARCH {
+		if manifest.isOurs() {
 			total = add(total, m.sizeOf(ctx, manifest, levels-1))
 		}
 	}
@@ -116,22 +121,9 @@ func (c *Client) document(ctx context.Context, of blob) (document, error) {
 	if of.Size < 0 || of.Size > maxDocumentBytes {
 		return document{}, fmt.Errorf("%s has %d bytes, more than an index or a manifest", of.Digest, of.Size)
 	}
-	stream, err := content.NewContentClient(c.conn).Read(ctx, &content.ReadContentRequest{Digest: of.Digest, Size: of.Size})
+	text, err := io.ReadAll(c.read(ctx, of.Digest, of.Size, maxDocumentBytes))
 	if err != nil {
 		return document{}, err
-	}
-	var text []byte
-	for {
-		part, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return document{}, err
-		}
-		if text = append(text, part.Data...); len(text) > maxDocumentBytes {
-			return document{}, fmt.Errorf("%s is longer than it says", of.Digest)
-		}
 	}
 	var d document
 	err = json.Unmarshal(text, &d)

@@ -37,11 +37,18 @@ type Progress struct {
 
 // Pull fetches an image by its whole name and unpacks it. Progress is called from one goroutine until Pull returns.
 func (c *Client) Pull(ctx context.Context, namespace, reference string, progress func(Progress)) error {
-	source := &transfer.OCIRegistry{
-		Reference: reference,
-		Resolver:  &transfer.RegistryResolver{HostDir: RegistryHosts},
-	}
-	return c.move(within(ctx, namespace), source, unpacked(reference), progress)
+	return c.move(within(ctx, namespace), registry(reference), unpacked(reference), progress)
+}
+
+// Fetch is Pull for what is no container's: it is not unpacked.
+func (c *Client) Fetch(ctx context.Context, namespace, reference string, progress func(Progress)) error {
+	store := unpacked(reference)
+	store.Unpacks = nil
+	return c.move(within(ctx, namespace), registry(reference), store, progress)
+}
+
+func registry(reference string) *transfer.OCIRegistry {
+	return &transfer.OCIRegistry{Reference: reference, Resolver: &transfer.RegistryResolver{HostDir: RegistryHosts}}
 }
 
 // Import takes an image archive, of OCI or of docker, and returns the names under which it was kept. An archive that

@@ -30,6 +30,7 @@ type Parts struct {
 	Services   Services
 	Logs       Logs
 	Sequences  Sequences
+	Versions   Versions
 	Meta       func() Meta        // nil until there is a META partition
 	Containerd *containerd.Client // nil where there is none, as on a development host
 	// AskTime returns how far the machine's clock is behind a time server's.
@@ -79,6 +80,16 @@ type Sequences interface {
 	Reboot(ctx context.Context, actor string, mode machine.RebootRequest_Mode) error
 	Shutdown(ctx context.Context, actor string, force bool) error
 	Reset(ctx context.Context, actor string, request *machine.ResetRequest) error
+}
+
+// Versions are those of the system on the machine's disk.
+type Versions interface {
+	// Upgrade puts the version that an image of containerd brings beside the running one. The next boot tries it.
+	Upgrade(ctx context.Context, namespace, image string, progress func(message string)) error
+	// Install puts the running version onto a disk.
+	Install(ctx context.Context, disk string, progress func(message string)) error
+	// Rollback has the next boot start the version before.
+	Rollback(ctx context.Context) error
 }
 
 // Meta is the key-value store that outlives the configuration.

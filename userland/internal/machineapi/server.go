@@ -62,7 +62,7 @@ func New(parts Parts) *grpc.Server {
 	machine.RegisterMachineServiceServer(server, a)
 	machine.RegisterImageServiceServer(server, imageAPI{p: parts})
 	machine.RegisterDebugServiceServer(server, machine.UnimplementedDebugServiceServer{})
-	machine.RegisterLifecycleServiceServer(server, machine.UnimplementedLifecycleServiceServer{})
+	machine.RegisterLifecycleServiceServer(server, lifecycleAPI{p: parts})
 	cluster.RegisterClusterServiceServer(server, cluster.UnimplementedClusterServiceServer{})
 	storage.RegisterStorageServiceServer(server, a)
 	timeapi.RegisterTimeServiceServer(server, a)

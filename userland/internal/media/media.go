@@ -20,6 +20,8 @@ const (
 	fatTypeOffset   = 82     // BS_FilSysType, 8 bytes
 	signatureOffset = 510    // 0x55 0xaa
 	isoMagicOffset  = 0x8001 // standard identifier of the first volume descriptor
+
+	mountFlags = unix.MS_NODEV | unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_NOATIME // media hold data only
 )
 
 // ErrOther is the verdict on a device without one of the two file systems.
@@ -48,8 +50,7 @@ func OpenOn(device, target, path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	const flags = unix.MS_RDONLY | unix.MS_NODEV | unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_NOATIME
-	if err := unix.Mount(device, target, kind, flags, ""); err != nil {
+	if err := unix.Mount(device, target, kind, unix.MS_RDONLY|mountFlags, ""); err != nil {
 		return nil, fmt.Errorf("mount %s: %w", kind, err)
 	}
 	file, err := OpenBelow(target, path)
@@ -60,6 +61,20 @@ func OpenOn(device, target, path string) (*os.File, error) {
 		return nil, fmt.Errorf("%s: %w", kind, err)
 	}
 	return file, nil
+}
+
+// Writable runs something while the file system that is mounted at a folder can be written to. Everything is on the medium
+// when it returns.
+func Writable(target string, run func() error) error {
+	if err := unix.Mount("", target, "", unix.MS_REMOUNT|mountFlags, ""); err != nil {
+		return fmt.Errorf("make %s writable: %w", target, err)
+	}
+	err := run()
+	// Remounting writes what is not yet written.
+	if again := unix.Mount("", target, "", unix.MS_REMOUNT|unix.MS_RDONLY|mountFlags, ""); again != nil {
+		err = errors.Join(err, fmt.Errorf("make %s read-only: %w", target, again))
+	}
+	return err
 }
 
 // OpenBelow opens a regular file without leaving the directory, whatever links it holds. A file that is not there is

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package upgrade
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"dodeka/userland/internal/bootentry"
+)
+
+// Key is the key of META that holds the last attempt, as JSON. It outlives every reset that spares META.
+const Key uint8 = 0xd1
+
+// State is how far an attempt is.
+type State string
+
+// The states. Only Trying is not the end.
+const (
+	Trying     State = "trying"      // the next boot, or this one, is the first of the version
+	Kept       State = "kept"        // the machine got well with it
+	Failed     State = "failed"      // it did not, and the one before boots again
+	RolledBack State = "rolled-back" // somebody went back to the one before
+)
+
+// Attempt is what became of the last upgrade.
+type Attempt struct {
+	Entry    string `json:"entry"`
+	Version  string `json:"version"`
+	Previous string `json:"previous"` // entry
+	State    State  `json:"state"`
+	Reason   string `json:"reason,omitempty"` // of Failed
+}
+
+// Store is META.
+type Store interface {
+	Get(tag uint8) (string, bool)
+	Set(tag uint8, value string) error
+}
+
+// Last returns the last attempt; false without one, or with one that cannot be read.
+func Last(store Store) (Attempt, bool) {
+	text, found := store.Get(Key)
+	var a Attempt
+	if !found || json.Unmarshal([]byte(text), &a) != nil || !bootentry.Valid(a.Entry) || !bootentry.Valid(a.Previous) {
+		return Attempt{}, false
+	}
+	return a, true
+}
+
+func (a Attempt) keep(store Store) error {
+	text, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	return store.Set(Key, string(text))
+}
+
+// Begin has the next boot try a version that was written. The store knows before the boot loader does: a power cut in
+// between is an attempt that failed, and not a version that runs unwatched.
+func Begin(store Store, loaders bootentry.Loaders, v Version, running string) error {
+	a := Attempt{Entry: v.Entry, Version: v.Version, Previous: running, State: Trying}
+	if err := a.keep(store); err != nil {
+		return err
+	}
+	return loaders.TryOnce(v.Entry)
+}
+
+// AtBoot says what this boot is: with Trying, of a version that is being tried. One that was to be tried while another one
+// runs has failed, which is kept.
+func AtBoot(store Store, running string) (Attempt, bool, error) {
+	a, found := Last(store)
+	if !found || a.State != Trying || a.Entry == running {
+		return a, found, nil
+	}
+	a.State = Failed
+	if a.Reason == "" {
+		a.Reason = "it ended before the machine was well"
+	}
+	return a, true, a.keep(store)
+}
+
+// Keep makes the version that is being tried the one that boots.
+func (a Attempt) Keep(store Store, loaders bootentry.Loaders) error {
+	if err := loaders.SetDefault(a.Entry); err != nil {
+		return err
+	}
+	a.State = Kept
+	return a.keep(store)
+}
+
+// GiveUp notes why the version is not kept; the reboot that follows starts the one before.
+func (a Attempt) GiveUp(store Store, reason string) error {
+	a.State, a.Reason = Failed, reason
+	return a.keep(store)
+}
+
+// ErrNoOther is the refusal to go back when there is nothing to go back to.
+var ErrNoOther = errors.New("there is no other version on this disk that the machine was well with")
+
+// Rollback makes the other one of the last two versions boot that the machine was well with.
+func Rollback(store Store, loaders bootentry.Loaders, running string) (entry string, err error) {
+	a, found := Last(store)
+	switch {
+	case found && a.State == Kept && running == a.Entry:
+		entry = a.Previous
+	case found && a.State == RolledBack && running == a.Previous:
+		entry = a.Entry
+	default:
+		return "", ErrNoOther
+	}
+	text, err := checkUKI(filepath.Join(loaders.ESP, bootentry.UKI(entry)))
+	if errors.Is(err, os.ErrNotExist) {
+		return "", ErrNoOther
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", entry, err)
+	}
+	if _, err := os.Stat(filepath.Join(loaders.ESP, rootFolder, text.RootImageName())); err != nil {
+		return "", fmt.Errorf("%s has no root image: %w", entry, err)
+	}
+	if a.State = RolledBack; entry == a.Entry {
+		a.State = Kept
+	}
+	if err := loaders.SetDefault(entry); err != nil {
+		return "", err
+	}
+	return entry, a.keep(store)
+}
