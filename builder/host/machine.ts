@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Boots an image in QEMU and watches its serial console. The lines that the OS prints (`dodeka: phase …`, `ready`,
 // `failed`) are the contract; nothing here guesses from anything else.
+import { existsSync } from "node:fs";
 import { copyFile, mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -38,6 +39,8 @@ export interface MachineOptions {
   /** Absolute path of a second disk, alone in its folder, which the guest may write. */
   readonly spareDisk?: string | undefined;
   readonly wires?: Wires | undefined;
+  /** File that keeps the variables of UEFI between runs; made by the first. */
+  readonly variables?: string | undefined;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
   /** Raw console output as it comes. */
@@ -71,7 +74,7 @@ export async function runMachine(options: MachineOptions): Promise<MachineRun> {
   const dir = await mkdtemp(join(tmpdir(), "dodeka-run-"));
   const stop = new AbortController();
   try {
-    await copyFile(join(options.toolboxRoot, OVMF_VARIABLES), join(dir, "variables.fd"));
+    await copyFile(firmwareVariables(options), join(dir, "variables.fd"));
     const inside = {
       image: imageInside(options.image),
       variables: "/run/variables.fd",
@@ -101,8 +104,14 @@ export async function runMachine(options: MachineOptions): Promise<MachineRun> {
     if (failure) throw notStarted(result.exitCode, result.stderr);
     return { log: watcher.log(), events: watcher.events(), exitCode: result.exitCode, timedOut: result.timedOut };
   } finally {
+    if (options.variables !== undefined) await copyFile(join(dir, "variables.fd"), options.variables);
     await removeTree(dir);
   }
+}
+
+/** What an earlier run left, or the firmware's own. */
+function firmwareVariables({ variables, toolboxRoot }: MachineOptions): string {
+  return variables !== undefined && existsSync(variables) ? variables : join(toolboxRoot, OVMF_VARIABLES);
 }
 
 type Binds = SandboxCommand["binds"];

@@ -24,6 +24,8 @@ export interface DrivenOptions {
   readonly image: MachineOptions["image"];
   readonly spareDisk?: string;
   readonly wires?: Wires;
+  /** Keeps the variables of UEFI between boots. */
+  readonly variables?: string;
   readonly spec: Partial<MachineSpec>;
   /** Port of this host that leads to the machine's API. */
   readonly port: number;
@@ -56,6 +58,7 @@ export async function startMachine(options: DrivenOptions): Promise<DrivenMachin
     image: options.image,
     spareDisk: options.spareDisk,
     wires: options.wires,
+    variables: options.variables,
     spec: { ...DEFAULT_MACHINE, ...options.spec, forwards, accelerator: "tcg" },
     timeoutMs: LIFE_MS,
     onOutput: (text, machine) => {

@@ -207,6 +207,7 @@ function configuration({ isKnown }: { readonly isKnown: boolean }): string {
       cluster: { ...main.cluster, network },
     }),
     stringify({ apiVersion: "v1alpha1", kind: "HostnameConfig", hostname: "worker" }),
+    stringify({ apiVersion: "v1alpha1", kind: "TimeSyncConfig", enabled: false }), // no server to wait for
     ...["registry.example", "registry.k8s.io"].map(mirrorDocument),
     ...(isKnown ? [stringify({ apiVersion: "v1alpha1", ...account })] : []),
   ].join("---\n");

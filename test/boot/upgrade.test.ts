@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+// Another version of the system, by BIOS and by UEFI: the stock client asks for it, the machine fetches it from a registry of
+// this host's loopback, tries it once, and keeps it only if it gets well. Versions that panic or that never get an address
+// fall back by themselves. oras puts the images into the registry, fsck.fat judges the ESP in the end.
+import assert from "node:assert/strict";
+import { mkdirSync, truncateSync } from "node:fs";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { stringify } from "yaml";
+import { planAllImages } from "../../builder/artifacts/outputs.ts";
+import { blobSource, loadRelease, loadSmallParts } from "../../builder/commands/load-release.ts";
+import { writeImageFile } from "../../builder/host/image-file.ts";
+import type { Firmware } from "../../builder/host/qemu-args.ts";
+import { readSettings } from "../../builder/host/settings.ts";
+import { openStore } from "../../builder/host/store.ts";
+import { buildImages } from "../foreign/built-images.ts";
+import { extractRange } from "../foreign/fat-volume.ts";
+import { judge } from "../foreign/judge.ts";
+import { assertRefused } from "../os/api-test.ts";
+import { startRegistry } from "../registry/test-registry.ts";
+import { answered, eventually } from "./asking.ts";
+import type { DrivenMachine } from "./driven-machine.ts";
+import { startMachine } from "./driven-machine.ts";
+import type { Owner } from "./machine-owner.ts";
+import { ends, makeOwner } from "./machine-owner.ts";
+
+const DISK_BYTES = 2 ** 30;
+const UPGRADE_MS = 240_000;
+const END_MS = 240_000;
+const TRIAL_MS = 240_000;
+/** On this network of QEMU the host's loopback has this address. */
+const NETWORK = "10.1.0.0/24";
+const HOST = "10.1.0.2";
+const REPOSITORY = "registry.example/dodeka";
+const UPGRADE = ["upgrade", "--drain=false", "--image"];
+
+const images = await buildImages(["raw"]);
+const registry = await startRegistry();
+after(() => registry.close());
+const mirror = `${HOST}:${registry.host.split(":")[1]}`;
+const { core } = images;
+
+/** Versions by their tag: what their kernel arguments have besides. */
+const VERSIONS = {
+  "0.2.0": "dodeka.trial=600",
+  /** Its kernel panics: nothing is at the path of the first program. */
+  "0.3.0": "rdinit=/missing panic=1",
+  /** It has no driver for the network adapter. */
+  "0.4.0": "initcall_blacklist=virtio_net_driver_init dodeka.trial=15",
+} as const;
+type Tag = keyof typeof VERSIONS;
+
+for (const tag of Object.keys(VERSIONS) as Tag[]) await publish(tag);
+
+/** Has oras copy an installer to the registry. */
+async function publish(tag: Tag): Promise<void> {
+  const store = await openStore(readSettings().storeDir);
+  const { release } = await loadRelease(store);
+  const own = core.commandLine.replace(/dodeka\.version=\S+/, `dodeka.version=${tag}`).replace(/ panic=\d+/, "");
+  const changed = { ...core, version: tag, commandLine: `${own} panic=5 ${VERSIONS[tag]}` };
+  const known = { parts: await loadSmallParts(store, release), blobs: blobSource(store) };
+  const [installer] = (await planAllImages(changed, ["installer"], known)).outputs;
+  assert.ok(installer !== undefined);
+  const path = join(images.dir, `installer-${tag}.tar`);
+  await (
+    await writeImageFile({ layout: installer.layout, blobs: blobSource(store), path })
+  ).digest;
+  const argv = [
+    "oras",
+    "copy",
+    "--from-oci-layout",
+    `${path}:${tag}`,
+    "--to-plain-http",
+    `${registry.host}/dodeka:${tag}`,
+  ];
+  const { exitCode, stderr } = await (await judge(true))(argv, [images.dir]);
+  assert.equal(exitCode, 0, stderr);
+}
+
+/** A machine, its owner, and the version that it runs. */
+class Upgraded {
+  readonly owner: Owner;
+  readonly #dir: string;
+  readonly #disk: string;
+  readonly #firmware: Firmware;
+  #machine: DrivenMachine | undefined;
+  #boots = 0;
+
+  private constructor(owner: Owner, dir: string, disk: string, firmware: Firmware) {
+    [this.owner, this.#dir, this.#disk, this.#firmware] = [owner, dir, disk, firmware];
+  }
+
+  static async install(firmware: Firmware): Promise<Upgraded> {
+    const dir = join(images.dir, firmware);
+    mkdirSync(join(dir, "wires"), { recursive: true });
+    const disk = await images.copy("raw", join(firmware, "disk.raw"));
+    truncateSync(disk, DISK_BYTES);
+    const upgraded = new Upgraded(await makeOwner(dir), dir, disk, firmware);
+    const machine = await upgraded.start();
+    await upgraded.owner.configure(machine, configuration(upgraded.owner.config));
+    await upgraded.#settled();
+    return upgraded;
+  }
+
+  async start(): Promise<DrivenMachine> {
+    this.#boots += 1;
+    const adapter = [
+      "-netdev",
+      `user,id=registry,net=${NETWORK}`,
+      "-device",
+      "virtio-net-pci,netdev=registry,addr=0x10",
+    ];
+    this.#machine = await startMachine({
+      name: `upgrade ${this.#firmware} ${this.#boots}`,
+      image: this.#disk,
+      port: this.owner.port,
+      spec: { firmware: this.#firmware, as: "disk", keepsChanges: true },
+      wires: { dir: join(this.#dir, "wires"), argv: adapter },
+      variables: join(this.#dir, "variables.fd"),
+    });
+    return this.#machine;
+  }
+
+  /** Waits until the machine was reset or is off. */
+  async ended(): Promise<void> {
+    assert.ok(this.#machine !== undefined);
+    await ends(this.#machine, END_MS);
+  }
+
+  /** Waits for the machine to reset itself, and starts it again. */
+  async resets(): Promise<DrivenMachine> {
+    await this.ended();
+    return this.start();
+  }
+
+  /** Asks for a version; the client does not wait for the reboot. */
+  async ask(tag: Tag): Promise<void> {
+    await this.owner.admin.ok([...UPGRADE, `${REPOSITORY}:${tag}`, "--wait=false"], { timeoutMs: UPGRADE_MS });
+  }
+
+  /** Waits until the machine is up, with a version. */
+  async runs(version: string): Promise<void> {
+    await this.#settled();
+    const text = await this.owner.admin.ok(["read", "/proc/cmdline"]);
+    assert.ok(text.includes(` dodeka.version=${version} `), text);
+  }
+
+  /** Waits until images can be fetched. */
+  async #settled(): Promise<void> {
+    await answered(this.owner.admin);
+    await eventually(this.owner.admin, ["service", "containerd"], /^HEALTH\s+OK$/m);
+  }
+
+  async cut(): Promise<void> {
+    await this.#machine?.cut();
+  }
+
+  /** What fsck.fat says of the ESP, whose files are listed. */
+  async checkEsp(): Promise<void> {
+    const { offset = 0, size = 0 } = images.planOf("raw").partitions[0] ?? {};
+    const volume = extractRange(this.#disk, offset, size, join(this.#dir, "esp"));
+    const { exitCode, stdout } = await (await judge())(["fsck.fat", "-n", volume], [this.#dir]);
+    assert.equal(exitCode, 0, stdout);
+  }
+}
+
+/** The registry is reached by another name than its own; there is no time server to wait for. */
+function configuration(config: string): string {
+  const endpoints = [{ url: `http://${mirror}` }];
+  const documents = [
+    { kind: "RegistryMirrorConfig", name: "registry.example", endpoints, skipFallback: true },
+    { kind: "TimeSyncConfig", enabled: false },
+  ];
+  return [config, ...documents.map((document) => stringify({ apiVersion: "v1alpha1", ...document }))].join("---\n");
+}
+
+for (const firmware of ["bios", "uefi"] as const) {
+  test(`a machine started by ${firmware.toUpperCase()} takes another version, and goes back`, async (t) => {
+    const upgraded = await Upgraded.install(firmware);
+    const { admin, reader } = upgraded.owner;
+    t.after(() => upgraded.cut());
+
+    await t.test("who may not, and what is no version, is refused", async () => {
+      assertRefused(
+        await reader.run([...UPGRADE, `${REPOSITORY}:0.2.0`, "--wait=false"]),
+        /PermissionDenied|not authorized/,
+      );
+      assertRefused(await admin.run([...UPGRADE, `${REPOSITORY}:9`, "--wait=false"]), /NotFound|not found/);
+      assertRefused(await admin.run(["rollback"]), /no other version/);
+    });
+
+    await t.test("the client follows the machine into the version, which is kept once it is well", async () => {
+      const followed = admin.run([...UPGRADE, `${REPOSITORY}:0.2.0`], { timeoutMs: UPGRADE_MS });
+      const machine = await upgraded.resets();
+      await machine.waitFor(/upgrade: version 0\.2\.0 is tried/, TRIAL_MS);
+      await machine.waitFor(/upgrade: version 0\.2\.0 is kept/, TRIAL_MS);
+      await upgraded.runs("0.2.0");
+      const { exitCode, stderr } = await followed;
+      assert.equal(exitCode, 0, stderr);
+    });
+
+    await t.test("it is refused a second time", async () => {
+      const again = await admin.run([...UPGRADE, `${REPOSITORY}:0.2.0`, "--wait=false"], { timeoutMs: UPGRADE_MS });
+      assertRefused(again, /runs this version already/);
+    });
+
+    if (firmware === "uefi")
+      await t.test("rollback starts the version before, and once more the one after", async () => {
+        for (const version of [core.version, "0.2.0"]) {
+          await admin.ok(["rollback"]);
+          await upgraded.resets();
+          await upgraded.runs(version);
+        }
+      });
+
+    await t.test("a version whose kernel panics falls back by itself", async () => {
+      await upgraded.ask("0.3.0");
+      await upgraded.resets();
+      const machine = await upgraded.resets();
+      await machine.waitFor(/upgrade: version 0\.3\.0 failed: it ended before the machine was well/, TRIAL_MS);
+      await upgraded.runs("0.2.0");
+    });
+
+    if (firmware === "bios")
+      await t.test("a version that never gets well is given up, and why is kept", async () => {
+        await upgraded.ask("0.4.0");
+        const tried = await upgraded.resets();
+        await tried.waitFor(/upgrade: version 0\.4\.0 failed: the machine has no address/, TRIAL_MS);
+        await upgraded.resets();
+        await upgraded.runs("0.2.0");
+        const kept = await admin.ok(["get", "metakeys", "--output", "yaml"]);
+        assert.match(kept, /"state":"failed","reason":"the machine has no address"/);
+      });
+
+    await t.test("the ESP is whole", async () => {
+      await admin.ok(["shutdown", "--wait=false"]);
+      await upgraded.ended();
+      await upgraded.checkEsp();
+    });
+  });
+}
