@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ADMIN, READER } from "../os/api-test.ts";
-import type { Person } from "../os/cluster.ts";
 import { makeCluster } from "../os/cluster.ts";
 import type { ClientResult, StockClient } from "../os/stock-client.ts";
 import { stockClient } from "../os/stock-client.ts";
@@ -22,6 +21,8 @@ export interface Owner {
   readonly disk: string;
   readonly port: number;
   readonly admin: StockClient;
+  /** The administrator's client configuration. */
+  readonly talosconfig: string;
   readonly reader: StockClient;
   /** Has no certificate. */
   readonly stranger: StockClient;
@@ -39,8 +40,7 @@ export async function makeOwner(dir: string): Promise<Owner> {
   const port = await freePort();
   const cluster = await makeCluster(program, join(dir, "cluster"));
   const stranger = stockClient(program, dir, ["--insecure", "--nodes", `127.0.0.1:${port}`]);
-  const clientOf = async (name: string, person: Person): Promise<StockClient> => {
-    const talosconfig = await cluster.talosconfigOf(name, person);
+  const clientOf = (talosconfig: string): StockClient => {
     const where = ["--endpoints", `127.0.0.1:${port}`, "--nodes", "127.0.0.1"];
     return stockClient(program, dir, ["--talosconfig", talosconfig, ...where]);
   };
@@ -52,12 +52,14 @@ export async function makeOwner(dir: string): Promise<Owner> {
     await answered(stranger);
     await stranger.ok(["apply-config", "--file", "machine.yaml"]);
   };
-  const [admin, reader] = [await clientOf("admin", ADMIN), await clientOf("reader", READER)];
+  const talosconfig = await cluster.talosconfigOf("admin", ADMIN);
+  const [admin, reader] = [clientOf(talosconfig), clientOf(await cluster.talosconfigOf("reader", READER))];
   const reconfigure = async (config: string): Promise<ClientResult> => {
     write(config);
     return admin.run(["apply-config", "--file", "machine.yaml", "--mode", "no-reboot"]);
   };
-  return { disk: makeDisk(dir), port, admin, reader, stranger, config: cluster.config, configure, reconfigure };
+  const { config } = cluster;
+  return { disk: makeDisk(dir), port, admin, talosconfig, reader, stranger, config, configure, reconfigure };
 }
 
 function makeDisk(dir: string): string {

@@ -27,6 +27,11 @@ export function buildHostrun(): Promise<string> {
   return buildProgram({ name: "hostrun", dir: USERLAND_DIR, packagePath: "./internal/hostrun/cmd/hostrun" });
 }
 
+/** Path of the program that has a machine install itself. */
+export function buildInstallCall(): Promise<string> {
+  return buildProgram({ name: "installcall", dir: USERLAND_DIR, packagePath: "./internal/hostrun/cmd/installcall" });
+}
+
 /** Path of staticcheck, built from its published module. */
 export function buildStaticcheck(): Promise<string> {
   const packagePath = "honnef.co/go/tools/cmd/staticcheck";

@@ -119,10 +119,14 @@ func (v *versions) Install(ctx context.Context, disk string, progress func(strin
 			v.s.log("install: %s", message)
 			progress(message)
 		}})
-		if err == nil {
-			v.s.storage.installedOnto(disk)
+		if err != nil {
+			return err
 		}
-		return err
+		v.s.storage.installedOnto(disk)
+		if !v.s.settings.Complete() {
+			return nil
+		}
+		return makeState(v.s) // where the configuration is kept
 	})
 }
 
