@@ -124,7 +124,7 @@ func (o Options) complete() Options {
 		o.LinkByMAC = func(string) (string, bool) { return "", false }
 	}
 	if o.GuestInfo == nil {
-		o.GuestInfo = func(context.Context, string) (string, error) { return "", ErrNone }
+		o.GuestInfo = guestInfo
 	}
 	if o.Log == nil {
 		o.Log = func(string, ...any) {}

@@ -8,11 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"dodeka/userland/internal/vmguest"
 )
 
 // vmware reads guestinfo variables, each base64 text. Spec: docs of cloud-init, datasources/vmware, for metadata and its
-// network; talos.config, then userdata, is the configuration. How a variable is read is given in Options.GuestInfo.
-// Left out: the OVF environment, and the hypervisor call itself, for which there is no module that can be had.
+// network; talos.config, then userdata, is the configuration. Left out: the OVF environment.
 type vmware struct{ Options }
 
 func (v vmware) Name() string { return "vmware" }
@@ -39,6 +40,15 @@ func (v vmware) Read(ctx context.Context) (Metadata, error) {
 		}
 	}
 	return found.finish(v.Name()), nil
+}
+
+// guestInfo asks the hypervisor.
+func guestInfo(ctx context.Context, name string) (string, error) {
+	text, err := vmguest.Variable(ctx, name)
+	if errors.Is(err, vmguest.ErrNone) {
+		err = fmt.Errorf("%s: %w", name, ErrNone)
+	}
+	return text, err
 }
 
 func (v vmware) variable(ctx context.Context, name string) ([]byte, error) {

@@ -66,7 +66,11 @@ func Begin(store Store, loaders bootentry.Loaders, v Version, running string) er
 	if err := a.keep(store); err != nil {
 		return err
 	}
-	return loaders.TryOnce(v.Entry)
+	err := loaders.TryOnce(v.Entry)
+	if err != nil {
+		err = errors.Join(err, a.GiveUp(store, err.Error()))
+	}
+	return err
 }
 
 // AtBoot says what this boot is: with Trying, of a version that is being tried. One that was to be tried while another one

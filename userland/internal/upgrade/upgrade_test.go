@@ -246,6 +246,21 @@ func TestAnAttemptThatEndsIsNotTriedAgain(t *testing.T) {
 	}
 }
 
+func TestABootLoaderThatCannotBeToldEndsTheAttempt(t *testing.T) {
+	r, store := machine(t), memory{}
+	v, err := Write(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Loaders.EFI = filepath.Join(t.TempDir(), "read-only")
+	if err := Begin(store, r.Loaders, v, old); err == nil {
+		t.Error("it was told")
+	}
+	if a, _ := Last(store); a.State != Failed || !strings.Contains(a.Reason, "LoaderEntryOneShot") {
+		t.Errorf("got %+v", a)
+	}
+}
+
 func TestRollbackGoesBackAndForth(t *testing.T) {
 	r, store := machine(t), memory{}
 	if _, err := Rollback(store, r.Loaders, old); !errors.Is(err, ErrNoOther) {
