@@ -60,11 +60,11 @@ func startAPI(s *system) error {
 }
 
 func (s *system) apiParts() machineapi.Parts {
-	runtime := s.containerd()
+	s.versions = &versions{s: s, containerd: s.containerd()}
 	return machineapi.Parts{
 		State: s.os.State, Controller: s.os.Runtime, Events: s.events, Settings: s.settings, Gate: lateGate{s},
 		Services: s.services, Logs: s.logs, Sequences: s.desk, Meta: s.openedMeta, AskTime: timesync.Ask, Root: readout.Machine, Log: s.note,
-		Containerd: runtime, Versions: &versions{s: s, containerd: runtime},
+		Containerd: s.versions.containerd, Versions: s.versions,
 		About: machineapi.About{
 			Version: s.cmdline.Version, Digest: s.cmdline.RootHash, Platform: s.cmdline.Platform, Mode: runMode(s.cmdline.Platform),
 		},

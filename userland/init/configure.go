@@ -140,6 +140,8 @@ func (s *system) installTarget() (target, bool, error) {
 
 // installOnto installs, keeps the configuration on the new disk, and reboots into it.
 func (s *system) installOnto(t target) {
+	s.versions.mu.Lock() // so that nobody asks for another disk meanwhile
+	defer s.versions.mu.Unlock()
 	s.storage.target = t
 	s.report("status", s.status.SetStage(runtime.MachineStageInstalling))
 	if failed := sequence.Run(s.recorder, "install", "", installPhases, s); failed != nil {

@@ -58,6 +58,7 @@ func (s *system) finish(request sequence.Request) {
 
 // end ends all services and processes, writes everything, wipes where that was asked for, and ends the run.
 func (s *system) end(request sequence.Request) {
+	s.endTrial()
 	e := &ending{s, request}
 	if s.status != nil {
 		s.report("status", s.status.SetStage(endStages[request.Kind]))

@@ -27,6 +27,7 @@ type storage struct {
 	mu      sync.Mutex
 	system  string // device of the system disk, "/dev/sda"; empty without one
 	meta    *metastore.Store
+	making  sync.Mutex
 	state   bool // STATE is mounted
 	refresh chan struct{}
 	target  target    // of an installation
@@ -155,6 +156,8 @@ func mountState(s *system) error {
 
 // makeState makes STATE and keeps the configuration there.
 func makeState(s *system) error {
+	s.storage.making.Lock()
+	defer s.storage.making.Unlock()
 	if s.storage.state {
 		return nil
 	}

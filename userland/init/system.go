@@ -28,7 +28,6 @@ import (
 	"dodeka/userland/internal/sequence"
 	"dodeka/userland/internal/services"
 	"dodeka/userland/internal/settings"
-	"dodeka/userland/internal/upgrade"
 )
 
 const (
@@ -62,7 +61,8 @@ type system struct {
 	services  *services.Supervisor
 	network   *network.Manager
 	storage   storage
-	attempt   *upgrade.Attempt // that this boot is the trial of; nil: none
+	versions  *versions
+	trial     *trial // nil: this boot is none
 	// configured says that boot made the machine what its configuration asks for; set before followConfiguration starts.
 	configured bool
 }
@@ -111,8 +111,9 @@ func runSystem() {
 	}
 	if !s.cmdline.PowerOffWhenReady {
 		s.guard("configure", s.followConfiguration)
-		if s.attempt != nil {
-			s.guard("upgrade", s.followAttempt)
+		if s.trial != nil {
+			s.trial.runs = true
+			s.guard("upgrade", s.followTrial)
 		}
 	}
 	select {
@@ -129,6 +130,7 @@ func (s *system) showPhase(name string) {
 
 // endFailed shows the failure and waits as the command line says; requests are heard meanwhile.
 func (s *system) endFailed(failed *phase.Failure) {
+	s.endTrial()
 	s.showPhase(failed.Phase + " failed")
 	action, delay := failure.Report(s.out, s.text, failed)
 	request := sequence.Request{Kind: sequence.Reboot}

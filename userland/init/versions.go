@@ -2,16 +2,16 @@
 
 package main
 
+// The versions of the system on the machine's disk, as the API changes them. What becomes of a version that is tried is in
+// trial.go.
+
 import (
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
-	"time"
 
-	"github.com/cosi-project/runtime/pkg/safe"
-	"github.com/siderolabs/talos/pkg/machinery/resources/network"
 	"github.com/siderolabs/talos/pkg/machinery/resources/runtime"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -20,23 +20,21 @@ import (
 	"dodeka/userland/internal/containerd"
 	"dodeka/userland/internal/disks"
 	"dodeka/userland/internal/install"
+	"dodeka/userland/internal/machineapi"
 	"dodeka/userland/internal/media"
-	"dodeka/userland/internal/sequence"
 	"dodeka/userland/internal/upgrade"
 )
 
 const (
 	espFolder = "/run/dodeka/media" // on a machine that runs from its disk
-	// A version that is tried is kept when the machine was well for so long.
-	trialCalm = 5 * time.Second
-	trialStep = time.Second
+	fetched   = "dodeka.upgrade"    // name in containerd of an image that is fetched for one upgrade
 )
 
-// versions are the versions of the system on the disk. It serves the API.
+// versions serves the API.
 type versions struct {
 	s          *system
 	containerd *containerd.Client
-	mu         sync.Mutex // one change at a time
+	mu         sync.Mutex // one change of the disk's versions at a time
 }
 
 var errChanging = status.Error(codes.Aborted, "another version is being written to this machine's disk")
@@ -50,7 +48,7 @@ func (v *versions) alone(run func() error) error {
 }
 
 // Upgrade implements machineapi.Versions.
-func (v *versions) Upgrade(ctx context.Context, namespace, image string, progress func(string)) error {
+func (v *versions) Upgrade(ctx context.Context, from machineapi.VersionImage, progress func(string)) error {
 	if v.containerd == nil {
 		return status.Error(codes.FailedPrecondition, "there is no containerd on this machine")
 	}
@@ -59,31 +57,54 @@ func (v *versions) Upgrade(ctx context.Context, namespace, image string, progres
 		if err != nil {
 			return err
 		}
-		files, err := v.files(ctx, namespace, image)
+		name := from.Name
+		if from.Fetch {
+			name = fetched
+			if err := v.containerd.Fetch(ctx, from.Namespace, from.Name, name); err != nil {
+				return err
+			}
+			defer func() { _ = v.containerd.Remove(context.WithoutCancel(ctx), from.Namespace, name) }()
+		}
+		files, err := v.files(ctx, from.Namespace, name)
 		if err != nil {
 			return err
 		}
+		v.s.report("status", v.s.status.SetStage(runtime.MachineStageUpgrading))
 		tell := func(message string) {
 			v.s.log("upgrade: %s", message)
 			progress(message)
 		}
-		v.s.report("status", v.s.status.SetStage(runtime.MachineStageUpgrading))
-		err = media.Writable(esp.ESP, func() error {
-			request := upgrade.Request{Files: files, Loaders: esp, Running: running, Booted: v.s.cmdline, Progress: tell}
-			version, err := upgrade.Write(ctx, request)
-			if err != nil {
-				return err
-			}
-			return upgrade.Begin(v.s.storage.store(), esp, version, running)
-		})
-		if err == nil {
-			tell("the next boot tries the version")
-			return nil
+		request := upgrade.Request{Files: files, Loaders: esp, Running: running, Booted: v.s.cmdline, Progress: tell}
+		if err := v.write(ctx, request); err != nil {
+			v.s.report("upgrade", err)
+			v.s.report("status", v.s.status.SetStage(runtime.MachineStageRunning))
+			return refusedUpgrade(err)
 		}
-		v.s.report("upgrade", err)
-		v.s.report("status", v.s.status.SetStage(runtime.MachineStageRunning))
-		return refusedUpgrade(err)
+		tell("the next boot tries the version")
+		return nil
 	})
+}
+
+// write puts the version onto the ESP and has it tried. Once it will be, nothing is an error any more.
+func (v *versions) write(ctx context.Context, r upgrade.Request) error {
+	meta, begun := publishedMeta{v.s, v.s.storage.store()}, false
+	err := media.Writable(r.Loaders.ESP, func() error {
+		if err := upgrade.Abandon(meta, r.Loaders, r.Running); err != nil {
+			return err
+		}
+		version, err := upgrade.Write(ctx, r)
+		if err != nil {
+			return err
+		}
+		err = upgrade.Begin(meta, r.Loaders, version, r.Running)
+		begun = err == nil
+		return err
+	})
+	if begun {
+		v.s.report("upgrade", err)
+		return nil
+	}
+	return err
 }
 
 // refusedUpgrade says whose fault it is: what an image brings, or that it is there already.
@@ -96,6 +117,9 @@ func refusedUpgrade(err error) error {
 
 func (v *versions) files(ctx context.Context, namespace, image string) ([]upgrade.File, error) {
 	found, err := v.containerd.Artifact(ctx, namespace, image, upgrade.ArtifactType)
+	if errors.Is(err, containerd.ErrNoArtifact) {
+		return nil, status.Errorf(codes.FailedPrecondition, "%v; name an image that was made from the output \"installer\"", err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +162,7 @@ func (v *versions) Rollback(context.Context) error {
 			return err
 		}
 		return media.Writable(esp.ESP, func() error {
-			entry, err := upgrade.Rollback(v.s.storage.store(), esp, running)
+			entry, err := upgrade.Rollback(publishedMeta{v.s, v.s.storage.store()}, esp, running)
 			if err == nil {
 				v.s.log("rollback: %s boots next", entry)
 				return nil
@@ -170,84 +194,4 @@ func (s *system) bootEntries() (bootentry.Loaders, string, error) {
 		return refuse("%v", err)
 	}
 	return loaders, running, nil
-}
-
-// examineAttempt looks at what became of the last upgrade, and remembers whether this boot is its trial.
-func (s *system) examineAttempt() {
-	meta := s.storage.store()
-	last, found := upgrade.Last(meta)
-	if !found || last.State != upgrade.Trying {
-		return
-	}
-	_, running, err := s.bootEntries()
-	if err != nil {
-		s.report("upgrade", err)
-		return
-	}
-	attempt, _, err := upgrade.AtBoot(publishedMeta{s, meta}, running)
-	s.report("upgrade", err)
-	if attempt.State == upgrade.Trying {
-		s.log("upgrade: version %s is tried", attempt.Version)
-		s.attempt = &attempt
-		return
-	}
-	s.log("upgrade: version %s failed: %s", attempt.Version, attempt.Reason)
-}
-
-// followAttempt keeps the version that is tried once the machine is well, or reboots into the one before.
-func (s *system) followAttempt() {
-	deadline := time.Now().Add(s.cmdline.Trial)
-	well := time.Time{}
-	for {
-		time.Sleep(trialStep)
-		missing := s.missing()
-		switch now := time.Now(); {
-		case missing == "" && well.IsZero():
-			well = now
-		case missing == "" && now.Sub(well) >= trialCalm:
-			s.keepAttempt()
-			return
-		case missing != "" && now.After(deadline):
-			s.report("upgrade", s.attempt.GiveUp(publishedMeta{s, s.storage.store()}, missing))
-			s.log("upgrade: version %s failed: %s", s.attempt.Version, missing)
-			s.ask(sequence.Reboot)
-			return
-		case missing != "":
-			well = time.Time{}
-		}
-	}
-}
-
-// missing says what the machine lacks to be well, in words; nothing when it is.
-func (s *system) missing() string {
-	if !s.settings.Complete() {
-		return "the machine has no configuration"
-	}
-	if !s.isReachable() {
-		return "the machine has no address"
-	}
-	for _, unmet := range s.unmet() {
-		return unmet.Name + ": " + unmet.Reason
-	}
-	return ""
-}
-
-// keepAttempt makes the version the one that boots. When that fails, the one before does so after the next reboot.
-func (s *system) keepAttempt() {
-	loaders, _, err := s.bootEntries()
-	if err == nil {
-		err = media.Writable(loaders.ESP, func() error {
-			return s.attempt.Keep(publishedMeta{s, s.storage.store()}, loaders)
-		})
-	}
-	if err != nil {
-		s.report("upgrade", err)
-		return
-	}
-	s.log("upgrade: version %s is kept", s.attempt.Version)
-}
-
-func (s *system) isReachable() bool {
-	found, err := safe.StateGetByID[*network.Status](context.Background(), s.os.State, network.StatusID)
-	return err == nil && found.TypedSpec().AddressReady
 }

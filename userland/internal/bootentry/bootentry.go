@@ -36,6 +36,7 @@ const (
 	suffix      = ".efi"
 	onceName    = "LoaderEntryOneShot"
 	bootedName  = "LoaderEntrySelected"
+	chosenName  = "LoaderEntryDefault" // what somebody chose in the menu; it goes before loader.conf
 )
 
 // ErrUnknown says that nobody told which entry runs: what booted the machine was none of its disk's loaders.
@@ -109,6 +110,10 @@ func (l Loaders) Default() (string, error) {
 	name, key := LoaderConf, loaderKey
 	if l.EFI == "" {
 		name, key = GrubEnvironment, grubKey
+	} else if chosen, err := efivar.LoaderText(l.EFI, chosenName); err == nil {
+		if entry := strings.TrimSuffix(chosen, suffix); Valid(entry) {
+			return entry, nil
+		}
 	}
 	content, err := read(filepath.Join(l.ESP, name))
 	if err != nil {
@@ -121,16 +126,30 @@ func (l Loaders) Default() (string, error) {
 	return "", fmt.Errorf("%s: found %q, expected the name of an entry", name, value)
 }
 
-// SetDefault chooses for both loaders, as a disk may move to another machine.
+// SetDefault chooses for both loaders, as a disk may move to another machine. What was chosen in a menu is forgotten.
 func (l Loaders) SetDefault(entry string) error {
-	err := edit(filepath.Join(l.ESP, GrubEnvironment), grubKey, entry)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil // the disk boots by UEFI only
+	if l.BootsByGRUB(entry) {
+		if err := edit(filepath.Join(l.ESP, GrubEnvironment), grubKey, entry); err != nil {
+			return err
+		}
 	}
-	if err != nil {
+	if err := edit(filepath.Join(l.ESP, LoaderConf), loaderKey, entry+suffix); err != nil || l.EFI == "" {
 		return err
 	}
-	return edit(filepath.Join(l.ESP, LoaderConf), loaderKey, entry+suffix)
+	return efivar.RemoveLoader(l.EFI, chosenName)
+}
+
+// HasGRUB tells whether the disk boots by BIOS at all.
+func (l Loaders) HasGRUB() bool { return isThere(filepath.Join(l.ESP, GrubEnvironment)) }
+
+// BootsByGRUB tells whether an entry does: its arguments may be such as GRUB would change.
+func (l Loaders) BootsByGRUB(entry string) bool {
+	return l.HasGRUB() && isThere(filepath.Join(l.ESP, Commands(entry)))
+}
+
+func isThere(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // TryOnce has the next boot, and no other, start an entry.
@@ -139,6 +158,14 @@ func (l Loaders) TryOnce(entry string) error {
 		return efivar.SetLoaderText(l.EFI, onceName, entry+suffix)
 	}
 	return edit(filepath.Join(l.ESP, GrubEnvironment), grubOnceKey, entry)
+}
+
+// Disarm takes back what TryOnce did, if no boot has come since.
+func (l Loaders) Disarm() error {
+	if l.EFI != "" {
+		return efivar.RemoveLoader(l.EFI, onceName)
+	}
+	return edit(filepath.Join(l.ESP, GrubEnvironment), grubOnceKey, "")
 }
 
 // Choose returns the content of a loader's file, as a medium has it, with another entry as the default and none to try.

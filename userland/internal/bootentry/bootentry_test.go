@@ -23,7 +23,10 @@ func pad(text string, length int) string { return text + strings.Repeat("#", len
 func esp(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for name, content := range map[string]string{LoaderConf: pad(conf, 512), GrubEnvironment: pad(env, 1024)} {
+	for name, content := range map[string]string{
+		LoaderConf: pad(conf, 512), GrubEnvironment: pad(env, 1024),
+		Commands("dodeka_1.1.0_0123456789ab"): "x", Commands("dodeka_2"): "x",
+	} {
 		path := filepath.Join(dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o600)); err != nil {
 			t.Fatal(err)
@@ -80,6 +83,50 @@ func TestAnEntryIsTriedByTheLoaderThatRuns(t *testing.T) {
 	}
 	if got := content(t, uefi.ESP, GrubEnvironment); got != pad(env, 1024) {
 		t.Errorf("grubenv: %q", got)
+	}
+}
+
+func TestWhatWasArmedIsTakenBack(t *testing.T) {
+	for _, efi := range []string{"", t.TempDir()} {
+		l := Loaders{ESP: esp(t), EFI: efi}
+		if err := errors.Join(l.Disarm(), l.TryOnce("dodeka_2"), l.Disarm(), l.Disarm()); err != nil {
+			t.Fatal(err)
+		}
+		if got := content(t, l.ESP, GrubEnvironment); got != pad(env, 1024) {
+			t.Errorf("grubenv: %q", got)
+		}
+		if names, _ := filepath.Glob(filepath.Join(efi, "Loader*")); efi != "" && len(names) != 0 {
+			t.Errorf("variables: %q", names)
+		}
+	}
+}
+
+func TestAChoiceOfTheMenuIsSeenAndReplaced(t *testing.T) {
+	l := Loaders{ESP: esp(t), EFI: t.TempDir()}
+	if err := efivar.SetLoaderText(l.EFI, "LoaderEntryDefault", "dodeka_0.9.0.efi"); err != nil {
+		t.Fatal(err)
+	}
+	if entry, err := l.Default(); entry != "dodeka_0.9.0" || err != nil {
+		t.Errorf("got %q, %v", entry, err)
+	}
+	if err := l.SetDefault("dodeka_2"); err != nil {
+		t.Fatal(err)
+	}
+	if entry, err := l.Default(); entry != "dodeka_2" || err != nil {
+		t.Errorf("got %q, %v", entry, err)
+	}
+}
+
+func TestGRUBKeepsItsEntryWhenItCannotBootTheOther(t *testing.T) {
+	l := Loaders{ESP: esp(t), EFI: t.TempDir()}
+	if err := l.SetDefault("dodeka_3"); err != nil || l.BootsByGRUB("dodeka_3") || !l.BootsByGRUB("dodeka_2") {
+		t.Fatal(err)
+	}
+	if got := content(t, l.ESP, GrubEnvironment); got != pad(env, 1024) {
+		t.Errorf("grubenv: %q", got)
+	}
+	if entry, err := l.Default(); entry != "dodeka_3" || err != nil {
+		t.Errorf("got %q, %v", entry, err)
 	}
 }
 

@@ -17,6 +17,9 @@ const (
 	maxFiles        = 64
 )
 
+// ErrNoArtifact is the verdict on an image that is not what was asked for.
+var ErrNoArtifact = errors.New("the image is not what this machine can use")
+
 // File is a layer of an artifact, with the path that it says it has.
 type File struct {
 	Path   string
@@ -38,15 +41,15 @@ func (c *Client) Artifact(ctx context.Context, namespace, name, artifactType str
 		return nil, err
 	}
 	if len(d.Manifests) > 0 {
-		if d, err = c.ours(ctx, d, name); err != nil {
+		if d, err = c.ours(ctx, d); err != nil {
 			return nil, err
 		}
 	}
 	if d.ArtifactType != artifactType {
-		return nil, fmt.Errorf("%s is of the type %q, expected %q", name, d.ArtifactType, artifactType)
+		return nil, fmt.Errorf("%w: its type is %q, expected %q", ErrNoArtifact, d.ArtifactType, artifactType)
 	}
 	if len(d.Layers) > maxFiles {
-		return nil, fmt.Errorf("%s has %d files, expected at most %d", name, len(d.Layers), maxFiles)
+		return nil, fmt.Errorf("%w: it has %d files, expected at most %d", ErrNoArtifact, len(d.Layers), maxFiles)
 	}
 	var files []File
 	for _, layer := range d.Layers {
@@ -56,13 +59,13 @@ func (c *Client) Artifact(ctx context.Context, namespace, name, artifactType str
 }
 
 // ours is the manifest of an index that is for this machine.
-func (c *Client) ours(ctx context.Context, index document, name string) (document, error) {
+func (c *Client) ours(ctx context.Context, index document) (document, error) {
 	for _, manifest := range index.Manifests {
 		if manifest.isOurs() {
 			return c.document(ctx, manifest)
 		}
 	}
-	return document{}, fmt.Errorf("%s has nothing for this machine's processor", name)
+	return document{}, fmt.Errorf("%w: it has nothing for this machine's processor", ErrNoArtifact)
 }
 
 // Open reads a blob that containerd has. The digest is for the reader to check.

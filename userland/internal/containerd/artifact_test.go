@@ -5,6 +5,7 @@ package containerd
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"runtime"
 	"strings"
@@ -60,9 +61,9 @@ func TestArtifactsSayWhereTheirFilesBelong(t *testing.T) {
 func TestOtherImagesAreNoArtifacts(t *testing.T) {
 	client := artifacts(t)
 	for name, want := range map[string]string{
-		"image": `is of the type "", expected "the type"`, "foreign": "nothing for this machine", "many": "at most 64",
+		"image": `its type is "", expected "the type"`, "foreign": "nothing for this machine", "many": "at most 64",
 	} {
-		if _, err := client.Artifact(context.Background(), System, name, "the type"); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := client.Artifact(context.Background(), System, name, "the type"); !errors.Is(err, ErrNoArtifact) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

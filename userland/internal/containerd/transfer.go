@@ -40,11 +40,11 @@ func (c *Client) Pull(ctx context.Context, namespace, reference string, progress
 	return c.move(within(ctx, namespace), registry(reference), unpacked(reference), progress)
 }
 
-// Fetch is Pull for what is no container's: it is not unpacked.
-func (c *Client) Fetch(ctx context.Context, namespace, reference string, progress func(Progress)) error {
-	store := unpacked(reference)
+// Fetch gets what is no container's and keeps it by another name. It is not unpacked.
+func (c *Client) Fetch(ctx context.Context, namespace, reference, name string) error {
+	store := unpacked(name)
 	store.Unpacks = nil
-	return c.move(within(ctx, namespace), registry(reference), store, progress)
+	return c.move(within(ctx, namespace), registry(reference), store, nil)
 }
 
 func registry(reference string) *transfer.OCIRegistry {

@@ -62,6 +62,15 @@ func SetLoaderText(dir, name, text string) error {
 	return nil
 }
 
+// RemoveLoader deletes a variable of the boot loader; one that is not there is gone.
+func RemoveLoader(dir, name string) error {
+	release(path(dir, name))
+	if err := os.Remove(path(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("variable %s: %w", name, err)
+	}
+	return nil
+}
+
 func path(dir, name string) string { return filepath.Join(dir, name+"-"+loaderVendor) }
 
 // release makes a variable that is there writable. What fails here fails again when it is written.

@@ -82,10 +82,17 @@ type Sequences interface {
 	Reset(ctx context.Context, actor string, request *machine.ResetRequest) error
 }
 
+// VersionImage is an image of containerd that brings a version.
+type VersionImage struct {
+	Namespace string
+	Name      string
+	Fetch     bool // from its registry, for this time only; otherwise it is there
+}
+
 // Versions are those of the system on the machine's disk.
 type Versions interface {
-	// Upgrade puts the version that an image of containerd brings beside the running one. The next boot tries it.
-	Upgrade(ctx context.Context, namespace, image string, progress func(message string)) error
+	// Upgrade puts the version that an image brings beside the running one. The next boot tries it.
+	Upgrade(ctx context.Context, from VersionImage, progress func(message string)) error
 	// Install puts the running version onto a disk.
 	Install(ctx context.Context, disk string, progress func(message string)) error
 	// Rollback has the next boot start the version before.

@@ -16,7 +16,7 @@ import (
 var errNoVersions = status.Error(codes.FailedPrecondition, "this machine cannot take another version of its system")
 
 // Upgrade implements machine.MachineServiceServer: it fetches an image, puts its version beside the running one, and
-// reboots into it. It answers when the reboot has begun; what goes wrong before changes nothing. Stage is no other way:
+// reboots into it. It answers when the reboot has begun; when something goes wrong before, the running version stays. Stage is no other way:
 // whatever is staged is tried by a reboot. Preserve and force have no meaning, as nothing is ever lost.
 func (a *api) Upgrade(ctx context.Context, r *machine.UpgradeRequest) (*machine.UpgradeResponse, error) {
 	if a.p.Versions == nil {
@@ -25,16 +25,8 @@ func (a *api) Upgrade(ctx context.Context, r *machine.UpgradeRequest) (*machine.
 	if r.GetImage() == "" {
 		return nil, status.Error(codes.InvalidArgument, "image: expected the whole name of an image, such as registry.example.org/dodeka:1.0")
 	}
-	client, err := a.p.containers()
-	if err != nil {
-		return nil, err
-	}
-	if err := client.Fetch(ctx, containerd.System, r.GetImage(), nil); err != nil {
-		return nil, err
-	}
-	// What the machine has taken it has on its ESP.
-	defer func() { _ = client.Remove(context.WithoutCancel(ctx), containerd.System, r.GetImage()) }()
-	if err := a.p.Versions.Upgrade(ctx, containerd.System, r.GetImage(), func(string) {}); err != nil {
+	from := VersionImage{Namespace: containerd.System, Name: r.GetImage(), Fetch: true}
+	if err := a.p.Versions.Upgrade(ctx, from, func(string) {}); err != nil {
 		return nil, err
 	}
 	actor, err := a.begin(func(actor string) error {
@@ -73,11 +65,11 @@ func (a lifecycleAPI) Upgrade(r *machine.LifecycleServiceUpgradeRequest, stream 
 	if err != nil {
 		return err
 	}
-	image := r.GetSource().GetImageName()
+	from := VersionImage{Namespace: namespace, Name: r.GetSource().GetImageName()}
 	return tellProgress(func(p *machine.LifecycleServiceInstallProgress) error {
 		return stream.Send(&machine.LifecycleServiceUpgradeResponse{Progress: p})
 	}, func(progress func(string)) error {
-		return a.p.Versions.Upgrade(stream.Context(), namespace, image, progress)
+		return a.p.Versions.Upgrade(stream.Context(), from, progress)
 	})
 }
 

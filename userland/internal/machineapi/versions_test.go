@@ -5,6 +5,7 @@ package machineapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"testing"
@@ -36,8 +37,8 @@ func (f *fakeVersions) do(what string, progress func(string)) error {
 	return f.err
 }
 
-func (f *fakeVersions) Upgrade(_ context.Context, namespace, image string, progress func(string)) error {
-	return f.do("upgrade "+namespace+" "+image, progress)
+func (f *fakeVersions) Upgrade(_ context.Context, from VersionImage, progress func(string)) error {
+	return f.do(fmt.Sprintf("upgrade %s %s %v", from.Namespace, from.Name, from.Fetch), progress)
 }
 
 func (f *fakeVersions) Install(_ context.Context, disk string, progress func(string)) error {
@@ -131,9 +132,27 @@ func TestTheEndOfAnUpgradeIsAnExitCode(t *testing.T) {
 		if !slices.Equal(said, tc.want) || code != tc.code || err != nil {
 			t.Errorf("install: %q, %d, %v", said, code, err)
 		}
-		if diff := cmp.Diff([]string{"upgrade system x:1", "install /dev/sda"}, versions.asked); diff != "" || sequences.reboots != 0 {
+		if diff := cmp.Diff([]string{"upgrade system x:1 false", "install /dev/sda"}, versions.asked); diff != "" || sequences.reboots != 0 {
 			t.Errorf("%s\n%d reboots", diff, sequences.reboots)
 		}
+	}
+}
+
+func TestTheOlderUpgradeFetchesAndReboots(t *testing.T) {
+	versions, sequences := &fakeVersions{}, &fakeSequences{}
+	client := machine.NewMachineServiceClient(connected(t, Parts{Versions: versions, Sequences: sequences}))
+	//lint:ignore SA1019 clients call it on machines below 1.13
+	answer, err := client.Upgrade(t.Context(), &machine.UpgradeRequest{Image: "x:1"})
+	if err != nil || sequences.reboots != 1 || answer.GetMessages()[0].GetActorId() == "" {
+		t.Errorf("%d reboots, %v, %v", sequences.reboots, answer, err)
+	}
+	versions.err = errors.New("no room")
+	//lint:ignore SA1019 clients call it on machines below 1.13
+	if _, err := client.Upgrade(t.Context(), &machine.UpgradeRequest{Image: "x:1"}); err == nil || sequences.reboots != 1 {
+		t.Errorf("%d reboots, %v", sequences.reboots, err)
+	}
+	if want := []string{"upgrade system x:1 true", "upgrade system x:1 true"}; !slices.Equal(versions.asked, want) {
+		t.Errorf("asked: %q", versions.asked)
 	}
 }
 
@@ -160,6 +179,7 @@ func TestRequestsForVersionsAreRefused(t *testing.T) {
 		return err
 	}
 	upgrade := func(conn *grpc.ClientConn, image string) error {
+		//lint:ignore SA1019 clients call it on machines below 1.13
 		_, err := machine.NewMachineServiceClient(conn).Upgrade(t.Context(), &machine.UpgradeRequest{Image: image})
 		return err
 	}
@@ -175,7 +195,6 @@ func TestRequestsForVersionsAreRefused(t *testing.T) {
 		"no versions, rollback":     {rollback, codes.FailedPrecondition},
 		"no versions, installation": {install(bare, &machine.LifecycleServiceInstallRequest{}), codes.FailedPrecondition},
 		"no image":                  {upgrade(able, ""), codes.InvalidArgument},
-		"no containerd":             {upgrade(able, "x:1"), codes.FailedPrecondition},
 		"no disk":                   {install(able, &machine.LifecycleServiceInstallRequest{}), codes.InvalidArgument},
 		"an image to install":       {install(able, brought), codes.InvalidArgument},
 	} {

@@ -74,17 +74,32 @@ func Begin(store Store, loaders bootentry.Loaders, v Version, running string) er
 }
 
 // AtBoot says what this boot is: with Trying, of a version that is being tried. One that was to be tried while another one
-// runs has failed, which is kept.
-func AtBoot(store Store, running string) (Attempt, bool, error) {
+// runs has failed, and one that boots for good was kept: the power was cut before the store knew.
+func AtBoot(store Store, loaders bootentry.Loaders, running string) (Attempt, bool, error) {
 	a, found := Last(store)
-	if !found || a.State != Trying || a.Entry == running {
+	if !found || a.State != Trying {
 		return a, found, nil
 	}
-	a.State = Failed
-	if a.Reason == "" {
-		a.Reason = "it ended before the machine was well"
+	if a.Entry != running {
+		a.State, a.Reason = Failed, "it ended before the machine was well"
+		return a, true, a.keep(store)
 	}
+	if chosen, err := loaders.Default(); err != nil || chosen != running {
+		return a, true, nil
+	}
+	a.State = Kept
 	return a, true, a.keep(store)
+}
+
+// Abandon takes an attempt back that no boot has tried yet.
+func Abandon(store Store, loaders bootentry.Loaders, running string) error {
+	if err := loaders.Disarm(); err != nil {
+		return err
+	}
+	if a, found := Last(store); found && a.State == Trying && a.Entry != running {
+		return a.GiveUp(store, "another version was asked for before it was tried")
+	}
+	return nil
 }
 
 // Keep makes the version that is being tried the one that boots.
@@ -109,28 +124,43 @@ var ErrNoOther = errors.New("there is no other version on this disk that the mac
 func Rollback(store Store, loaders bootentry.Loaders, running string) (entry string, err error) {
 	a, found := Last(store)
 	switch {
-	case found && a.State == Kept && running == a.Entry:
-		entry = a.Previous
-	case found && a.State == RolledBack && running == a.Previous:
-		entry = a.Entry
+	case !found || a.State != Kept && a.State != RolledBack:
+		return "", ErrNoOther
+	case running == a.Entry:
+		entry, a.State = a.Previous, RolledBack
+	case running == a.Previous:
+		entry, a.State = a.Entry, Kept
 	default:
 		return "", ErrNoOther
 	}
-	text, err := checkUKI(filepath.Join(loaders.ESP, bootentry.UKI(entry)))
-	if errors.Is(err, os.ErrNotExist) {
-		return "", ErrNoOther
-	}
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", entry, err)
-	}
-	if _, err := os.Stat(filepath.Join(loaders.ESP, rootFolder, text.RootImageName())); err != nil {
-		return "", fmt.Errorf("%s has no root image: %w", entry, err)
-	}
-	if a.State = RolledBack; entry == a.Entry {
-		a.State = Kept
+	if err := checkEntry(loaders, entry); err != nil {
+		return "", err
 	}
 	if err := loaders.SetDefault(entry); err != nil {
 		return "", err
 	}
 	return entry, a.keep(store)
+}
+
+// checkEntry asks whether a version is on the ESP, so that a machine never goes back to what is not there.
+func checkEntry(loaders bootentry.Loaders, entry string) error {
+	uki, err := os.Open(filepath.Join(loaders.ESP, bootentry.UKI(entry)))
+	if errors.Is(err, os.ErrNotExist) {
+		return ErrNoOther
+	}
+	if err != nil {
+		return err
+	}
+	defer uki.Close()
+	text, err := readUKI(uki)
+	if err != nil {
+		return fmt.Errorf("%s: %w", entry, err)
+	}
+	if _, err := os.Stat(filepath.Join(loaders.ESP, rootFolder, text.RootImageName())); err != nil {
+		return fmt.Errorf("%s has no root image: %w", entry, err)
+	}
+	if loaders.EFI == "" && !loaders.BootsByGRUB(entry) {
+		return fmt.Errorf("%s does not boot by BIOS, by which this machine was started", entry)
+	}
+	return nil
 }

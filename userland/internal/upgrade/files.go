@@ -30,6 +30,7 @@ const (
 	spareBytes  = 1 << 20 // that an ESP keeps free
 	flushBytes  = 8 << 20 // so that a power cut loses clusters of so much at most
 	pieceBytes  = 1 << 20
+	headBytes   = 1 << 20 // of a UKI: everything before its kernel
 )
 
 // parts are the files of a version by their use.

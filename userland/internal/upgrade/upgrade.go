@@ -7,6 +7,7 @@
 package upgrade
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -53,15 +54,18 @@ type Version struct {
 	Version string // as on its command line
 }
 
-// Write returns when the version is on the disk as its digests say. After an error nothing of it is left. The boot loaders
-// do not start it yet.
+// Write returns when the version is on the disk as its digests say. After an error nothing of it is left, and what is known
+// to be wrong before anything is written leaves the version before the running one too. The boot loaders do not start it yet.
 func Write(ctx context.Context, r Request) (Version, error) {
 	parts, err := arrange(r.Files)
 	if err != nil {
 		return Version{}, err
 	}
-	if err := refuse(r, parts); err != nil {
+	if err := refuse(ctx, r, parts); err != nil {
 		return Version{}, err
+	}
+	if !r.Loaders.HasGRUB() {
+		parts.commands = nil
 	}
 	r.Progress("making room")
 	if err := makeRoom(r, parts); err != nil {
@@ -74,8 +78,8 @@ func Write(ctx context.Context, r Request) (Version, error) {
 	return version, nil
 }
 
-// refuse looks at what is known before anything is written.
-func refuse(r Request, p parts) error {
+// refuse looks at what is known before anything is written, the beginning of the UKI too.
+func refuse(ctx context.Context, r Request, p parts) error {
 	if p.entry == r.Running {
 		return fmt.Errorf("%w: %s", ErrRuns, p.entry)
 	}
@@ -87,9 +91,28 @@ func refuse(r Request, p parts) error {
 		return err
 	}
 	if chosen != r.Running {
-		return fmt.Errorf("%s runs but is only being tried, %s boots next: wait until it is confirmed", r.Running, chosen)
+		return fmt.Errorf("%s runs but is only being tried, %s boots next: wait until it is kept, or reboot", r.Running, chosen)
 	}
-	return nil
+	head, err := io.ReadAll(io.LimitReader(p.uki.Open(ctx), headBytes))
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.uki.Path, err)
+	}
+	_, err = r.checkUKI(bytes.NewReader(head), p)
+	return err
+}
+
+// checkUKI reads what a UKI says of itself: it must be this machine's, and boot from the root image that comes with it.
+func (r Request) checkUKI(uki io.ReaderAt, p parts) (cmdline.Cmdline, error) {
+	text, err := readUKI(uki)
+	switch {
+	case err != nil:
+		return text, fmt.Errorf("%s: %w", p.uki.Path, err)
+	case text.RootImageName() != filepath.Base(p.root.Path):
+		return text, fmt.Errorf("%s boots from %s, but the image brings %s", p.uki.Path, text.RootImageName(), p.root.Path)
+	case text.Platform != r.Booted.Platform:
+		return text, fmt.Errorf("the image is for the platform %q, this machine runs on %q", text.Platform, r.Booted.Platform)
+	}
+	return text, nil
 }
 
 func (r Request) write(ctx context.Context, p parts) (Version, error) {
@@ -97,15 +120,14 @@ func (r Request) write(ctx context.Context, p parts) (Version, error) {
 	if err := r.copy(ctx, p.uki); err != nil {
 		return Version{}, err
 	}
-	text, err := checkUKI(filepath.Join(esp, p.uki.Path))
+	file, err := openUncached(filepath.Join(esp, p.uki.Path))
 	if err != nil {
-		return Version{}, fmt.Errorf("%s: %w", p.uki.Path, err)
+		return Version{}, err
 	}
-	if text.RootImageName() != filepath.Base(p.root.Path) {
-		return Version{}, fmt.Errorf("%s boots from %s, but the image brings %s", p.uki.Path, text.RootImageName(), p.root.Path)
-	}
-	if text.Platform != r.Booted.Platform {
-		return Version{}, fmt.Errorf("the image is for the platform %q, this machine runs on %q", text.Platform, r.Booted.Platform)
+	defer file.Close()
+	text, err := r.checkUKI(file, p)
+	if err != nil {
+		return Version{}, err
 	}
 	if err := r.bringRoot(ctx, p.root, text); err != nil {
 		return Version{}, err
@@ -141,16 +163,11 @@ func (r Request) bringRoot(ctx context.Context, f File, text cmdline.Cmdline) er
 	return nil
 }
 
-func checkUKI(path string) (cmdline.Cmdline, error) {
-	file, err := openUncached(path)
-	if err != nil {
-		return cmdline.Cmdline{}, err
-	}
-	defer file.Close()
-	if !ukifile.IsFor(file, runtime.GOARCH) {
+func readUKI(uki io.ReaderAt) (cmdline.Cmdline, error) {
+	if !ukifile.IsFor(uki, runtime.GOARCH) {
 		return cmdline.Cmdline{}, fmt.Errorf("no kernel for a processor of the kind %s", runtime.GOARCH)
 	}
-	text, err := ukifile.CommandLine(file)
+	text, err := ukifile.CommandLine(uki)
 	if err != nil {
 		return cmdline.Cmdline{}, err
 	}
@@ -166,7 +183,8 @@ func openUncached(path string) (*os.File, error) {
 	return file, err
 }
 
-// makeRoom removes the versions before the running one, and asks whether the new one has room.
+// makeRoom removes the versions before the running one, and asks whether the new one has room. The names are gone from the
+// medium before their clusters are used again.
 func makeRoom(r Request, p parts) error {
 	entries, err := bootentry.List(r.Loaders.ESP)
 	if err != nil {
@@ -177,14 +195,18 @@ func makeRoom(r Request, p parts) error {
 			return err
 		}
 	}
-	if err := removeRoots(r); err != nil {
+	if err := errors.Join(removeRoots(r), syncFolder(r.Loaders.ESP)); err != nil {
 		return err
 	}
 	var space unix.Statfs_t
 	if err := unix.Statfs(r.Loaders.ESP, &space); err != nil {
 		return err
 	}
-	if room, needed := int64(space.Bavail)*space.Bsize, p.bytes()+spareBytes; filepath.Base(p.root.Path) != r.Booted.RootImageName() && room < needed {
+	needed := p.bytes() + spareBytes
+	if filepath.Base(p.root.Path) == r.Booted.RootImageName() {
+		needed -= p.root.Size
+	}
+	if room := int64(space.Bavail) * space.Bsize; room < needed {
 		return fmt.Errorf("the ESP has room for %d MiB, and this version needs %d", room>>20, needed>>20)
 	}
 	return nil

@@ -204,14 +204,14 @@ func TestAnAttemptIsKeptWhenTheMachineIsWell(t *testing.T) {
 	if text, _ := os.ReadFile(filepath.Join(r.Loaders.ESP, bootentry.GrubEnvironment)); !strings.Contains(string(text), "dodeka_next="+next+"\n") {
 		t.Errorf("the loader was told %q", text)
 	}
-	a, found, err := AtBoot(store, next)
+	a, found, err := AtBoot(store, r.Loaders, next)
 	if !found || err != nil || a.State != Trying || a.Version != "1.1.0" {
 		t.Fatalf("got %+v, %v, %v", a, found, err)
 	}
 	if err := a.Keep(store, r.Loaders); err != nil {
 		t.Fatal(err)
 	}
-	if a, _, _ := AtBoot(store, next); a.State != Kept {
+	if a, _, _ := AtBoot(store, r.Loaders, next); a.State != Kept {
 		t.Errorf("got %+v", a)
 	}
 	if entry, _ := r.Loaders.Default(); entry != next {
@@ -226,13 +226,13 @@ func TestAnAttemptThatEndsIsNotTriedAgain(t *testing.T) {
 		want := "it ended before the machine was well"
 		if reason != "" {
 			want = reason
-			a, _, _ := AtBoot(store, next)
+			a, _, _ := AtBoot(store, r.Loaders, next)
 			if err := a.GiveUp(store, reason); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for range 2 {
-			a, found, err := AtBoot(store, old)
+			a, found, err := AtBoot(store, r.Loaders, old)
 			if !found || err != nil || a.State != Failed || a.Reason != want {
 				t.Errorf("got %+v, %v, %v", a, found, err)
 			}
@@ -270,7 +270,7 @@ func TestRollbackGoesBackAndForth(t *testing.T) {
 	if _, err := Rollback(store, r.Loaders, next); !errors.Is(err, ErrNoOther) {
 		t.Errorf("got %v", err)
 	}
-	a, _, _ := AtBoot(store, next)
+	a, _, _ := AtBoot(store, r.Loaders, next)
 	if err := a.Keep(store, r.Loaders); err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +283,7 @@ func TestRollbackGoesBackAndForth(t *testing.T) {
 		if chosen, _ := r.Loaders.Default(); chosen != want {
 			t.Errorf("the default is %q", chosen)
 		}
-		if a, _, _ := AtBoot(store, entry); a.State == Trying || a.State == Failed {
+		if a, _, _ := AtBoot(store, r.Loaders, entry); a.State == Trying || a.State == Failed {
 			t.Errorf("got %+v", a)
 		}
 		running = entry
@@ -299,9 +299,92 @@ func TestRollbackGoesBackAndForth(t *testing.T) {
 	}
 }
 
+// cut is a store whose power is cut at the next write.
+type cut struct{ memory }
+
+func (cut) Set(uint8, string) error { return errors.New("no power") }
+
+func TestAPowerCutBetweenLoaderAndStoreIsMadeGood(t *testing.T) {
+	r, store := machine(t), memory{}
+	v, err := Write(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Begin(cut{store}, r.Loaders, v, old); err == nil {
+		t.Error("begun without the store")
+	}
+	if text, _ := os.ReadFile(filepath.Join(r.Loaders.ESP, bootentry.GrubEnvironment)); strings.Contains(string(text), "dodeka_next="+next) {
+		t.Error("a version is tried that the store does not know")
+	}
+	begun(t, r, store)
+	a, _, _ := AtBoot(store, r.Loaders, next)
+	if err := a.Keep(cut{store}, r.Loaders); err == nil {
+		t.Error("kept without the store")
+	}
+	if a, _, err := AtBoot(store, r.Loaders, next); a.State != Kept || err != nil {
+		t.Errorf("got %+v, %v", a, err)
+	}
+	for _, running := range []string{next, old, next} {
+		want := map[string]string{next: old, old: next}[running]
+		if entry, err := Rollback(cut{store}, r.Loaders, running); err == nil || entry != want {
+			t.Errorf("rolled back from %s to %q, %v", running, entry, err)
+		}
+		if chosen, _ := r.Loaders.Default(); chosen != want {
+			t.Errorf("the default is %q", chosen)
+		}
+	}
+}
+
+func TestAnAttemptIsAbandonedForAnother(t *testing.T) {
+	r, store := machine(t), memory{}
+	begun(t, r, store)
+	if err := Abandon(store, r.Loaders, old); err != nil {
+		t.Fatal(err)
+	}
+	if a, _ := Last(store); a.State != Failed || !strings.Contains(a.Reason, "another version was asked for") {
+		t.Errorf("got %+v", a)
+	}
+	if text, _ := os.ReadFile(filepath.Join(r.Loaders.ESP, bootentry.GrubEnvironment)); !strings.Contains(string(text), "dodeka_next=\n") {
+		t.Errorf("still armed: %q", text)
+	}
+	if err := Abandon(store, r.Loaders, old); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestADiskWithoutGRUBTakesAVersionForBoth(t *testing.T) {
+	r := machine(t)
+	r.Loaders.EFI = t.TempDir()
+	if err := os.RemoveAll(filepath.Join(r.Loaders.ESP, "grub")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Write(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(r.Loaders.ESP, "grub")); err == nil {
+		t.Error("there is something for GRUB now")
+	}
+}
+
+func TestARefusalLeavesTheVersionBefore(t *testing.T) {
+	r := machine(t)
+	before := filepath.Join(r.Loaders.ESP, bootentry.UKI("dodeka_0.9.0"))
+	if err := os.WriteFile(before, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, hash := sealed(2)
+	r.Files[1] = file(bootentry.UKI(next), testuki.Make(strings.Replace(commandLine(hash, "1.1.0"), "metal", "aws", 1)))
+	if _, err := Write(t.Context(), r); err == nil {
+		t.Error("written")
+	}
+	if _, err := os.Stat(before); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOtherContentOfMETAIsNoAttempt(t *testing.T) {
 	for _, text := range []string{"", "{", `{"entry":"x","previous":"dodeka_1","state":"kept"}`, `{"entry":"dodeka_1","state":"trying"}`} {
-		if a, found, err := AtBoot(memory{Key: text}, old); found || err != nil {
+		if a, found, err := AtBoot(memory{Key: text}, bootentry.Loaders{}, old); found || err != nil {
 			t.Errorf("%q: %+v, %v", text, a, err)
 		}
 	}
