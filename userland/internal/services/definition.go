@@ -37,7 +37,8 @@ type Definition struct {
 	// Condition waits for anything else that the service needs. Waiting names it for whoever looks.
 	Condition func(context.Context) error
 	Waiting   string
-	Prepare   func(context.Context) error // called before every start
+	// Prepare is called before every start. What takes long it tells whoever looks.
+	Prepare   func(ctx context.Context, tell func(message string)) error
 	Command   Command
 	Run       func(ctx context.Context, log io.Writer) error // a service inside PID 1; ends when ctx does
 	Cgroup    Limits

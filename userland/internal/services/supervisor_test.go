@@ -70,11 +70,15 @@ func TestConditionsSkipsAndPanics(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		}},
-		Definition{ID: "prepare", Restart: Once, Run: untilDone, Prepare: func(context.Context) error { return errors.New("no disk") }})
+		Definition{ID: "prepare", Restart: Once, Run: untilDone, Prepare: func(_ context.Context, tell func(string)) error {
+			tell("Looking for a disk")
+			return errors.New("no disk")
+		}})
 	b.start(t, "after", "held", "skip", "prepare")
 	b.journal.await(t, "skip SKIPPED", 1)
 	b.journal.await(t, "after FAILED Failed: BUG: panic: defect", 1)
 	b.journal.await(t, "held WAITING Waiting for the network", 1)
+	b.journal.await(t, "prepare PREPARING Looking for a disk", 1)
 	b.journal.await(t, "prepare FAILED Failed: no disk", 1)
 	if err := b.Stop(context.Background(), "held"); err != nil {
 		t.Error(err)

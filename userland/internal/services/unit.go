@@ -154,7 +154,8 @@ func (u *unit) once(ctx context.Context) error {
 	}
 	u.record(statePreparing, "Preparing to run")
 	if d.Prepare != nil {
-		if err := guard.Run(func() error { return d.Prepare(ctx) }); err != nil {
+		tell := func(message string) { u.record(statePreparing, message) }
+		if err := guard.Run(func() error { return d.Prepare(ctx, tell) }); err != nil {
 			return err
 		}
 	}
