@@ -16,7 +16,7 @@ import (
 )
 
 // askFor gets the leaf of a machine that has no CA key. The private key never leaves the machine.
-func (c *Controller) askFor(ctx context.Context, root *secrets.OSRootSpec, cfg machineconfig.Config, want leaf) (*x509.PEMEncodedCertificateAndKey, error) {
+func (c *Controller) askFor(ctx context.Context, root *secrets.OSRootSpec, cfg machineconfig.Config, want Leaf) (*x509.PEMEncodedCertificateAndKey, error) {
 	if c.Ask == nil || cfg.Cluster() == nil || cfg.Cluster().Endpoint() == nil {
 		return nil, errors.New("machine.ca has no key, and there is no cluster endpoint to ask for a certificate")
 	}
@@ -26,7 +26,7 @@ func (c *Controller) askFor(ctx context.Context, root *secrets.OSRootSpec, cfg m
 	}
 	// A key of the CA's kind: Talos' trustd signs no other.
 	request, identity, err := x509.NewCSRAndIdentityFromCA(authority,
-		x509.CommonName(want.name), x509.DNSNames(want.sans.DNSNames), x509.IPAddresses(want.sans.StdIPs()))
+		x509.CommonName(want.Name), x509.DNSNames(want.SANs.DNSNames), x509.IPAddresses(want.SANs.StdIPs()))
 	if err != nil {
 		return nil, err
 	}

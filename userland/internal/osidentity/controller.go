@@ -91,7 +91,7 @@ func (c *Controller) Run(ctx context.Context, r controller.Runtime, _ *zap.Logge
 }
 
 func (c *Controller) reconcile(ctx context.Context, r controller.Runtime) error {
-	sans, err := gatherNames(ctx, r)
+	sans, err := Names(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -105,8 +105,8 @@ func (c *Controller) reconcile(ctx context.Context, r controller.Runtime) error 
 	return c.serve(ctx, r, active.Config(), sans)
 }
 
-// gatherNames lists under what addresses and names clients may call the machine.
-func gatherNames(ctx context.Context, r controller.Reader) (*secrets.CertSANSpec, error) {
+// Names lists under what addresses and names clients may call the machine.
+func Names(ctx context.Context, r controller.Reader) (*secrets.CertSANSpec, error) {
 	sans := &secrets.CertSANSpec{}
 	sans.Append("127.0.0.1", "::1", "localhost")
 	addresses, err := safe.ReaderGetByID[*network.NodeAddress](ctx, r, network.NodeAddressAccumulativeID)

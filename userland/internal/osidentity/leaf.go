@@ -27,16 +27,23 @@ const (
 	serialLen = 127           // bits; RFC 5280 section 4.1.2.2 allows 20 octets
 )
 
-// leaf is a certificate to be made.
-type leaf struct {
-	name          string
-	organisations []string
-	use           stdx509.ExtKeyUsage
-	sans          *secrets.CertSANSpec // nil for a client
+// Leaf is a certificate to be made.
+type Leaf struct {
+	Name          string
+	Organisations []string
+	Uses          []stdx509.ExtKeyUsage
+	SANs          *secrets.CertSANSpec // nil for a client
 }
 
-// issue makes a key (ECDSA P-256, which every TLS client can verify) and has the CA sign it.
-func issue(ca *x509.PEMEncodedCertificateAndKey, now time.Time, want leaf) (*x509.PEMEncodedCertificateAndKey, error) {
+// Fresh tells whether a leaf that was made at some time need not be renewed yet. A clock that went back makes it unfit as
+// well as one that went on.
+func Fresh(made, now time.Time) bool {
+	age := now.Sub(made)
+	return age >= -leafSkew/2 && age < leafLife/2
+}
+
+// Issue makes a key (ECDSA P-256, which every TLS client can verify) and has the CA sign it.
+func Issue(ca *x509.PEMEncodedCertificateAndKey, now time.Time, want Leaf) (*x509.PEMEncodedCertificateAndKey, error) {
 	authority, err := x509.NewCertificateAuthorityFromCertificateAndKey(ca)
 	if err != nil {
 		return nil, fmt.Errorf("read the CA: %w", err)
@@ -51,26 +58,26 @@ func issue(ca *x509.PEMEncodedCertificateAndKey, now time.Time, want leaf) (*x50
 	}
 	der, err := stdx509.CreateCertificate(rand.Reader, template, authority.Crt, &key.PublicKey, authority.Key)
 	if err != nil {
-		return nil, fmt.Errorf("sign %s: %w", want.name, err)
+		return nil, fmt.Errorf("sign %s: %w", want.Name, err)
 	}
 	encoded, err := encodeKey(key)
 	return &x509.PEMEncodedCertificateAndKey{Crt: pem.EncodeToMemory(&pem.Block{Type: pemCert, Bytes: der}), Key: encoded}, err
 }
 
-func templateOf(now time.Time, want leaf) (*stdx509.Certificate, error) {
+func templateOf(now time.Time, want Leaf) (*stdx509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), serialLen))
 	if err != nil {
 		return nil, err
 	}
 	t := &stdx509.Certificate{
 		SerialNumber: serial,
-		Subject:      pkix.Name{CommonName: want.name, Organization: want.organisations},
+		Subject:      pkix.Name{CommonName: want.Name, Organization: want.Organisations},
 		NotBefore:    now.Add(-leafSkew), NotAfter: now.Add(leafLife),
-		KeyUsage: stdx509.KeyUsageDigitalSignature, ExtKeyUsage: []stdx509.ExtKeyUsage{want.use},
+		KeyUsage: stdx509.KeyUsageDigitalSignature, ExtKeyUsage: want.Uses,
 		BasicConstraintsValid: true,
 	}
-	if want.sans != nil {
-		t.IPAddresses, t.DNSNames = want.sans.StdIPs(), want.sans.DNSNames
+	if want.SANs != nil {
+		t.IPAddresses, t.DNSNames = want.SANs.StdIPs(), want.SANs.DNSNames
 	}
 	return t, nil
 }
@@ -81,7 +88,7 @@ func selfMade(now time.Time) (*x509.PEMEncodedCertificateAndKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	template, err := templateOf(now, leaf{name: "maintenance"})
+	template, err := templateOf(now, Leaf{Name: "maintenance"})
 	if err != nil {
 		return nil, err
 	}

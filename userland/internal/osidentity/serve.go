@@ -31,10 +31,12 @@ type issued struct {
 	client *x509.PEMEncodedCertificateAndKey
 }
 
-// fresh tells whether the leaves still fit. A clock that went back makes them unfit as well as one that went on.
+// serverUse is for machines that others ask.
+var serverUse = []stdx509.ExtKeyUsage{stdx509.ExtKeyUsageServerAuth}
+
+// fresh tells whether the leaves still fit.
 func (i *issued) fresh(now time.Time, ca []byte, sans *secrets.CertSANSpec) bool {
-	age := now.Sub(i.at)
-	return i.server != nil && bytes.Equal(i.ca, ca) && age >= -leafSkew/2 && age < leafLife/2 &&
+	return i.server != nil && bytes.Equal(i.ca, ca) && Fresh(i.at, now) &&
 		slices.Equal(i.sans.IPs, sans.IPs) && slices.Equal(i.sans.DNSNames, sans.DNSNames)
 }
 
@@ -48,7 +50,7 @@ func (c *Controller) maintain(ctx context.Context, r controller.Runtime, sans *s
 		return err
 	}
 	if now := c.Now(); !c.issued.fresh(now, ca.Crt, sans) {
-		server, err := issue(ca, now, leaf{name: "maintenance", use: stdx509.ExtKeyUsageServerAuth, sans: sans})
+		server, err := Issue(ca, now, Leaf{Name: "maintenance", Uses: serverUse, SANs: sans})
 		if err != nil {
 			return err
 		}
@@ -154,7 +156,7 @@ func rootOf(cfg machineconfig.Config) (*secrets.OSRootSpec, error) {
 }
 
 func (c *Controller) issueAll(ctx context.Context, now time.Time, root *secrets.OSRootSpec, cfg machineconfig.Config, sans *secrets.CertSANSpec) error {
-	want := leaf{name: sans.FQDN, use: stdx509.ExtKeyUsageServerAuth, sans: sans}
+	want := Leaf{Name: sans.FQDN, Uses: serverUse, SANs: sans}
 	if len(root.IssuingCA.Key) == 0 {
 		server, err := c.askFor(ctx, root, cfg, want)
 		if err != nil {
@@ -163,12 +165,12 @@ func (c *Controller) issueAll(ctx context.Context, now time.Time, root *secrets.
 		c.issued = issued{ca: root.IssuingCA.Crt, sans: sans.DeepCopy(), at: now, server: server}
 		return nil
 	}
-	server, err := issue(root.IssuingCA, now, want)
+	server, err := Issue(root.IssuingCA, now, want)
 	if err != nil {
 		return err
 	}
-	client, err := issue(root.IssuingCA, now, leaf{
-		name: "apid", organisations: []string{string(role.Impersonator)}, use: stdx509.ExtKeyUsageClientAuth,
+	client, err := Issue(root.IssuingCA, now, Leaf{
+		Name: "apid", Organisations: []string{string(role.Impersonator)}, Uses: []stdx509.ExtKeyUsage{stdx509.ExtKeyUsageClientAuth},
 	})
 	if err != nil {
 		return err
