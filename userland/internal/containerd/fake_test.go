@@ -13,6 +13,7 @@ import (
 	"github.com/containerd/containerd/api/services/containers/v1"
 	"github.com/containerd/containerd/api/services/content/v1"
 	"github.com/containerd/containerd/api/services/images/v1"
+	"github.com/containerd/containerd/api/services/snapshots/v1"
 	"github.com/containerd/containerd/api/services/streaming/v1"
 	"github.com/containerd/containerd/api/services/tasks/v1"
 	transferapi "github.com/containerd/containerd/api/services/transfer/v1"
@@ -33,6 +34,8 @@ type fake struct {
 	containers []*containers.Container
 	tasks      []*task.Process
 	transfer   func(r *transferapi.TransferRequest, stream func(id string) openedStream) error
+
+	run fakeRun // what is run, and how it goes
 
 	reads   atomic.Int64 // of blobs
 	mu      sync.Mutex
@@ -68,6 +71,7 @@ func start(t *testing.T, f *fake) *Client {
 	content.RegisterContentServer(server, contentServer{fake: f})
 	containers.RegisterContainersServer(server, containersServer{fake: f})
 	tasks.RegisterTasksServer(server, tasksServer{fake: f})
+	snapshots.RegisterSnapshotsServer(server, snapshotsServer{fake: f})
 	transferapi.RegisterTransferServer(server, transferServer{fake: f})
 	streaming.RegisterStreamingServer(server, streamingServer{fake: f})
 	socket := filepath.Join(t.TempDir(), "containerd.sock")

@@ -117,15 +117,19 @@ func add(a, b int64) int64 {
 	return a + b
 }
 
-func (c *Client) document(ctx context.Context, of blob) (document, error) {
-	if of.Size < 0 || of.Size > maxDocumentBytes {
-		return document{}, fmt.Errorf("%s has %d bytes, more than an index or a manifest", of.Digest, of.Size)
-	}
-	text, err := io.ReadAll(c.read(ctx, of.Digest, of.Size, maxDocumentBytes))
+func (c *Client) document(ctx context.Context, of blob) (d document, err error) {
+	text, err := c.text(ctx, of)
 	if err != nil {
-		return document{}, err
+		return d, err
 	}
-	var d document
 	err = json.Unmarshal(text, &d)
 	return d, err
+}
+
+// text is a document of an image, of which nothing is known but what another one says.
+func (c *Client) text(ctx context.Context, of blob) ([]byte, error) {
+	if of.Size < 0 || of.Size > maxDocumentBytes {
+		return nil, fmt.Errorf("%s has %d bytes, more than a document of an image", of.Digest, of.Size)
+	}
+	return io.ReadAll(c.read(ctx, of.Digest, of.Size, maxDocumentBytes))
 }
