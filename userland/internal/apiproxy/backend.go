@@ -66,7 +66,6 @@ func dialSocket(path string) (*plainBackend, error) {
 	conn, err := grpc.NewClient("unix:"+path,
 		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy(),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(answerBytes), grpc.ForceCodecV2(proxy.Codec())),
-		grpc.WithSharedWriteBuffer(true),
 	)
 	return &plainBackend{name: "local", conn: conn}, err
 }
@@ -109,7 +108,6 @@ func (r *remotes) get(target string) (proxy.Backend, error) {
 	conn, err := grpc.NewClient("passthrough:///"+net.JoinHostPort(target, apidPort),
 		grpc.WithTransportCredentials(credentials.NewTLS(config)), grpc.WithNoProxy(), grpc.WithIdleTimeout(idle),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(answerBytes), grpc.ForceCodecV2(proxy.Codec())),
-		grpc.WithSharedWriteBuffer(true),
 	)
 	if err != nil {
 		return nil, err

@@ -42,7 +42,6 @@ func newServer(certs *certificates, d *director, open bool) *grpc.Server {
 		grpc.InitialWindowSize(windowBytes),
 		grpc.InitialConnWindowSize(windowBytes),
 		grpc.WriteBufferSize(writeBufferBytes),
-		grpc.SharedWriteBuffer(true),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			Time: aliveAfter, Timeout: aliveWait, MaxConnectionIdle: connectionIdle,
 		}),

@@ -54,7 +54,7 @@ func New(parts Parts) *grpc.Server {
 	}
 	server := grpc.NewServer(
 		grpc.Creds(access.SocketCredentials(trust)),
-		grpc.MaxRecvMsgSize(requestBytes), grpc.MaxConcurrentStreams(streamsEach), grpc.SharedWriteBuffer(true),
+		grpc.MaxRecvMsgSize(requestBytes), grpc.MaxConcurrentStreams(streamsEach),
 		grpc.ChainUnaryInterceptor(unaryAnswers(parts.Log), access.Unary, unaryLog(parts.Log)),
 		grpc.ChainStreamInterceptor(streamAnswers(parts.Log), access.Stream, streamLog(parts.Log)),
 	)

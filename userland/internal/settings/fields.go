@@ -90,6 +90,7 @@ var fields = []row{
 	{"cluster.extraManifests", ignored, true, noCluster},
 	{"cluster.network.cni", honoured, false, ""},
 	{"cluster.network.podSubnets", honoured, false, ""},
+	{"cluster.etcd", honoured, false, ""},
 	{"cluster.discovery", ignored, true, "members do not look for each other through a discovery service"},
 	{"cluster.externalCloudProvider", refused, true, "there is no support for a cloud controller"},
 }

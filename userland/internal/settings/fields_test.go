@@ -125,7 +125,8 @@ func TestRowOfTakesTheLongestPath(t *testing.T) {
 		{"machine.network.interfaces", "machine.network"},
 		{"machine.network.interfaces.x.wireguard.peers", "machine.network.interfaces.*.wireguard"},
 		{"machine.features.rbac", "machine.features"},
-		{"cluster.etcd.image", "cluster"},
+		{"cluster.etcd.image", "cluster.etcd"},
+		{"cluster.apiServer.image", "cluster"},
 		{"machine", ""},
 		{"nothing", ""},
 	}

@@ -179,6 +179,8 @@ func TestValidateSaysWhichField(t *testing.T) {
 		{"registry", string(whole()) + "---\napiVersion: v1alpha1\nkind: RegistryMirrorConfig\nname: a b\nendpoints: [{url: 'http://c'}]\n", stored, `registries.mirrors["a b"]: expected a host`},
 		{"subnet", strings.Replace(string(whole()), "cluster:\n", "cluster:\n    network: {podSubnets: [10.0.0.1]}\n", 1), stored, "cluster.network.podSubnets[0]: expected the address of a network"},
 		{"pod", strings.Replace(string(whole()), "machine:\n", "machine:\n    pods: [{kind: Deployment}]\n", 1), stored, "machine.pods[0]: expected a Pod"},
+		{"etcd", "machine: {type: controlplane, ca: {crt: LS0tCg==, key: LS0tCg==}}\ncluster: {controlPlane: {endpoint: 'https://a:6443'}, etcd: {ca: {crt: LS0tCg==, key: LS0tCg==}, extraArgs: {data-dir: /tmp}}}\n",
+			stored, "cluster.etcd.extraArgs.data-dir: cannot be set"},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config"
 
 	"dodeka/userland/internal/badfield"
+	"dodeka/userland/internal/etcd"
 	"dodeka/userland/internal/kubelet"
 	"dodeka/userland/internal/podnetwork"
 	"dodeka/userland/internal/registries"
@@ -79,6 +80,9 @@ func validateOurs(provider config.Provider) error {
 	}
 	if err == nil && provider.Cluster() != nil {
 		err = podnetwork.Check(provider.Cluster().Network())
+	}
+	if err == nil && provider.Cluster() != nil {
+		err = etcd.Check(provider.Cluster())
 	}
 	if wrong := (*badfield.Error)(nil); errors.As(err, &wrong) {
 		return invalid([]Problem{{Path: wrong.Path, Text: wrong.Text}})
