@@ -64,7 +64,7 @@ func (s *system) apiParts() machineapi.Parts {
 	return machineapi.Parts{
 		State: s.os.State, Controller: s.os.Runtime, Events: s.events, Settings: s.settings, Gate: lateGate{s},
 		Services: s.services, Logs: s.logs, Sequences: s.desk, Meta: s.openedMeta, AskTime: timesync.Ask, Root: readout.Machine, Log: s.note,
-		Containerd: s.versions.containerd, Versions: s.versions,
+		Containerd: s.versions.containerd, Versions: s.versions, Etcd: s.database,
 		About: machineapi.About{
 			Version: s.cmdline.Version, Digest: s.cmdline.RootHash, Platform: s.cmdline.Platform, Mode: runMode(s.cmdline.Platform),
 		},

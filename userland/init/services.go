@@ -80,7 +80,7 @@ func startWorkloads(s *system) error {
 	if err := s.services.Start(context.Background(), services.Containerd); err != nil {
 		return err
 	}
-	return s.startPods()
+	return errors.Join(s.startEtcd(), s.startPods())
 }
 
 // startPods starts the kubelet on a machine whose configuration names pods.

@@ -13,6 +13,7 @@ import (
 	"dodeka/userland/internal/boottime"
 	"dodeka/userland/internal/cmdline"
 	"dodeka/userland/internal/console"
+	"dodeka/userland/internal/etcd"
 	"dodeka/userland/internal/events"
 	"dodeka/userland/internal/failure"
 	"dodeka/userland/internal/guard"
@@ -62,7 +63,8 @@ type system struct {
 	network   *network.Manager
 	storage   storage
 	versions  *versions
-	trial     *trial // nil: this boot is none
+	trial     *trial                       // nil: this boot is none
+	etcd      atomic.Pointer[etcd.Service] // nil until there is a place for its data, and on workers
 	// configured says that boot made the machine what its configuration asks for; set before followConfiguration starts.
 	configured bool
 }

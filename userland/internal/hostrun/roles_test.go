@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	"github.com/siderolabs/talos/pkg/machinery/client"
 	"github.com/siderolabs/talos/pkg/machinery/resources/network"
 	"github.com/siderolabs/talos/pkg/machinery/resources/secrets"
@@ -40,7 +41,10 @@ func TestWhatEachRoleMayDo(t *testing.T) {
 		}, codes.Unknown}, // the client hides the code: it is PermissionDenied
 		{role.Operator, "reboot", func(c *client.Client) error { return c.Reboot(t.Context()) }, codes.OK},
 		{role.Admin, "reboot again", func(c *client.Client) error { return c.Reboot(t.Context()) }, codes.FailedPrecondition},
-		{role.Admin, "etcd", func(c *client.Client) error { _, err := c.EtcdStatus(t.Context()); return err }, codes.Unimplemented},
+		{role.Admin, "etcd", func(c *client.Client) error { _, err := c.EtcdStatus(t.Context()); return err }, codes.FailedPrecondition},
+		{role.Admin, "leave", func(c *client.Client) error {
+			return c.EtcdLeaveCluster(t.Context(), &machine.EtcdLeaveClusterRequest{})
+		}, codes.Unimplemented},
 	}
 	for _, tc := range tests {
 		if err := tc.do(c.clientOf(t, h, time.Hour, tc.who)); client.StatusCode(err) != tc.want {

@@ -74,7 +74,7 @@ func statusOf(method string, err error) error {
 // quiet are the methods that change nothing; they are too many to note each call.
 var quiet = strings.Fields(`Version Hostname ServiceList Logs LogsContainers Dmesg Events Containers Stats Processes
 	Memory CPUInfo CPUFreqStats LoadAvg SystemStat DiskStats NetworkDeviceStats Mounts Netstat List DiskUsage Disks Time
-	TimeCheck Get Watch ImageList ControllerRuntimeDependencies`)
+	TimeCheck Get Watch ImageList ControllerRuntimeDependencies EtcdMemberList EtcdStatus EtcdAlarmList`)
 
 func isQuiet(method string) bool {
 	return slices.Contains(quiet, method[strings.LastIndexByte(method, '/')+1:])

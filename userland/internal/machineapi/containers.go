@@ -20,8 +20,8 @@ import (
 	"dodeka/userland/internal/readout"
 )
 
-// Containers implements machine.MachineServiceServer. The services of the system are plain processes here; clients see
-// each as a container of the system's namespace, with its process id.
+// Containers implements machine.MachineServiceServer. Most services of the system are plain processes here; clients see
+// each as a container of the system's namespace, with its process id, beside those that are containers.
 func (a *api) Containers(ctx context.Context, r *machine.ContainersRequest) (*machine.ContainersResponse, error) {
 	if r.Namespace == containerd.Kubernetes {
 		return a.pods(ctx)
@@ -41,7 +41,22 @@ func (a *api) Containers(ctx context.Context, r *machine.ContainersRequest) (*ma
 			Pid: uint32(service.TypedSpec().PID), Status: "RUNNING",
 		})
 	}
+	answer.Containers = append(answer.Containers, a.systemContainers(ctx)...)
 	return &machine.ContainersResponse{Messages: []*machine.Container{answer}}, nil
+}
+
+// systemContainers are none while containerd does not answer.
+func (a *api) systemContainers(ctx context.Context) (list []*machine.ContainerInfo) {
+	if a.p.Containerd == nil {
+		return nil
+	}
+	all, _ := a.p.Containerd.Containers(ctx, containerd.System)
+	for _, c := range all {
+		list = append(list, &machine.ContainerInfo{
+			Namespace: containerd.System, Id: c.ID, Name: c.ID, InternalId: c.ID, Image: c.Image, Pid: c.Pid, Status: c.Status.String(),
+		})
+	}
+	return list
 }
 
 // pods shows what the kubelet runs, a pod's own container before those in it.

@@ -33,6 +33,8 @@ type Parts struct {
 	Versions   Versions
 	Meta       func() Meta        // nil until there is a META partition
 	Containerd *containerd.Client // nil where there is none, as on a development host
+	// Etcd returns the database, or why there is none; nil where there cannot be one.
+	Etcd func() (Etcd, error)
 	// AskTime returns how far the machine's clock is behind a time server's.
 	AskTime func(ctx context.Context, server string) (time.Duration, error)
 	Root    readout.Root
@@ -103,4 +105,16 @@ type Versions interface {
 type Meta interface {
 	Set(tag uint8, value string) error
 	Delete(tag uint8) error
+}
+
+// Etcd is the cluster's database on this machine; *etcd.Service is one. Its errors are gRPC statuses.
+type Etcd interface {
+	Bootstrap(ctx context.Context, fromSnapshot, skipHashCheck bool) error
+	Recover(next func() ([]byte, error)) error
+	Snapshot(ctx context.Context, send func([]byte) error) error
+	Members(ctx context.Context, local bool) ([]*machine.EtcdMember, error)
+	Status(ctx context.Context) (*machine.EtcdMemberStatus, error)
+	Alarms(ctx context.Context) ([]*machine.EtcdMemberAlarm, error)
+	Disarm(ctx context.Context) ([]*machine.EtcdMemberAlarm, error)
+	Defragment(ctx context.Context) error
 }
