@@ -4,7 +4,7 @@
 // the pods, which CNI's plugins make; the stock client sees them run, and has further images fetched. The registry is a
 // server of this host's loopback; its images hold busybox.
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, truncateSync } from "node:fs";
+import { readFileSync, truncateSync } from "node:fs";
 import { buffer } from "node:stream/consumers";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -16,6 +16,7 @@ import { assertRefused } from "../os/api-test.ts";
 import { mainDocument } from "../os/cluster.ts";
 import { PASSWORD, USER, startRegistry } from "../registry/test-registry.ts";
 import { answered, eventually, until } from "./asking.ts";
+import { mirrorDocument, mirrorOf, registryWires } from "./beside-registry.ts";
 import type { DrivenMachine } from "./driven-machine.ts";
 import { freePort, startMachine } from "./driven-machine.ts";
 import { ends, makeOwner, ready } from "./machine-owner.ts";
@@ -29,20 +30,15 @@ const PULL_MS = 60_000;
 const END_MS = 240_000;
 const PAGE_MS = 120_000;
 const ANSWER_MS = 10_000;
-/** On this network of QEMU the host's loopback has this address. */
-const NETWORK = "10.1.0.0/24";
-const HOST = "10.1.0.2";
 
 const registry = await startRegistry({ auth: "bearer" });
 after(() => registry.close());
 const digest = registry.addImage(["1", "3.10.2"], await busybox(), { Entrypoint: ["/bin/busybox", "sleep", "86400"] });
-const mirror = `${HOST}:${registry.host.split(":")[1]}`;
+const mirror = mirrorOf(registry);
 
 const images = await buildImages(["raw"]);
 const { port, admin, reader, config, configure, reconfigure } = await makeOwner(images.dir);
 const webPort = await freePort();
-const wires = join(images.dir, "wires");
-mkdirSync(wires);
 let machine: DrivenMachine | undefined;
 after(() => machine?.cut());
 
@@ -146,7 +142,7 @@ test("a machine runs the pods of its configuration and fetches images as it says
   });
 
   await t.test("a registry that cannot be a host is refused, and what is there stays", async () => {
-    const { exitCode, stderr } = await reconfigure([config, mirrorDocument("../../etc")].join("---\n"));
+    const { exitCode, stderr } = await reconfigure([config, mirrorDocument("../../etc", mirror)].join("---\n"));
     assert.notEqual(exitCode, 0);
     assert.match(stderr, /registries\.mirrors\["\.\.\/\.\.\/etc"\]: expected a host/);
     assert.match(await admin.ok(["read", "/etc/cri/conf.d/hosts/registry.example/hosts.toml"]), new RegExp(mirror));
@@ -164,14 +160,12 @@ test("a machine runs the pods of its configuration and fetches images as it says
 
 /** Boots the disk beside the registry. */
 async function start(name: string): Promise<DrivenMachine> {
-  const netdev = `user,id=registry,net=${NETWORK},hostfwd=tcp:127.0.0.1:${webPort}-:${WEB_PORT}`;
-  const adapter = ["-netdev", netdev, "-device", "virtio-net-pci,netdev=registry,addr=0x10"];
   machine = await startMachine({
     name,
     image: images.path("raw"),
     port,
     spec: { firmware: "bios", as: "disk", keepsChanges: true },
-    wires: { dir: wires, argv: adapter },
+    wires: registryWires(images.dir, { hostPort: webPort, guestPort: WEB_PORT }),
   });
   return machine;
 }
@@ -208,14 +202,9 @@ function configuration({ isKnown }: { readonly isKnown: boolean }): string {
     }),
     stringify({ apiVersion: "v1alpha1", kind: "HostnameConfig", hostname: "worker" }),
     stringify({ apiVersion: "v1alpha1", kind: "TimeSyncConfig", enabled: false }), // no server to wait for
-    ...["registry.example", "registry.k8s.io"].map(mirrorDocument),
+    ...["registry.example", "registry.k8s.io"].map((name) => mirrorDocument(name, mirror)),
     ...(isKnown ? [stringify({ apiVersion: "v1alpha1", ...account })] : []),
   ].join("---\n");
-}
-
-function mirrorDocument(name: string): string {
-  const endpoints = [{ url: `http://${mirror}` }];
-  return stringify({ apiVersion: "v1alpha1", kind: "RegistryMirrorConfig", name, endpoints, skipFallback: true });
 }
 
 /** The images of a list, without its head. */

@@ -45,7 +45,8 @@ interface Program {
   readonly packagePath: string;
 }
 
-async function buildProgram(program: Program): Promise<string> {
+/** Compiles one program of a module; path of the result. */
+export async function buildProgram(program: Program): Promise<string> {
   const box = await openGo(program.dir);
   const { context } = box;
   const outputs = await runAction(context, await compileAction(box, program));
