@@ -5,8 +5,6 @@ package upgrade
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -20,82 +18,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dodeka/userland/internal/bootentry"
-	"dodeka/userland/internal/cmdline"
 	"dodeka/userland/internal/ukifile/testuki"
 )
-
-const (
-	old  = "dodeka_1.0.0"
-	next = "dodeka_1.1.0_0123456789ab"
-)
-
-// sealed is a root image of one block: its own digest is the root hash. The other two are superblock and tree.
-func sealed(fill byte) (image []byte, hash string) {
-	image = bytes.Repeat([]byte{fill}, 2*4096)
-	sum := sha256.Sum256(image[:4096])
-	return image, hex.EncodeToString(sum[:])
-}
-
-func commandLine(hash, version string) string {
-	return "dodeka.root=" + hash + " dodeka.root.blocks=1 dodeka.platform=metal dodeka.version=" + version
-}
-
-func padded(text string, length int) string { return text + strings.Repeat("#", length-len(text)) }
-
-// machine is an ESP with one version, started by BIOS.
-func machine(t *testing.T) Request {
-	t.Helper()
-	image, hash := sealed(1)
-	dir := t.TempDir()
-	for name, content := range map[string]string{
-		"loader/loader.conf":    padded("default "+old+".efi\n", 512),
-		"grub/grubenv":          padded("# GRUB Environment Block\ndodeka_entry="+old+"\ndodeka_next=\n", 1024),
-		"grub/grub.cfg":         "selector",
-		bootentry.Commands(old): "old", bootentry.UKI(old): string(testuki.Make(commandLine(hash, "1.0.0"))),
-		"dodeka/" + hash + ".root": string(image),
-	} {
-		path := filepath.Join(dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o600)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	booted, err := cmdline.Parse(commandLine(hash, "1.0.0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return Request{Loaders: bootentry.Loaders{ESP: dir}, Running: old, Booted: booted, Progress: func(string) {}, Files: version(2, "1.1.0")}
-}
-
-func file(path string, content []byte) File {
-	sum := sha256.Sum256(content)
-	return File{
-		Path: path, Digest: "sha256:" + hex.EncodeToString(sum[:]), Size: int64(len(content)),
-		Open: func(context.Context) io.Reader { return iotest.HalfReader(bytes.NewReader(content)) },
-	}
-}
-
-// version is what an image brings.
-func version(fill byte, number string) []File {
-	image, hash := sealed(fill)
-	return []File{
-		file(bootentry.Commands(next), []byte("commands")), file(bootentry.UKI(next), testuki.Make(commandLine(hash, number))),
-		file("dodeka/"+hash+".root", image),
-	}
-}
-
-func listing(t *testing.T, dir string) (names []string) {
-	t.Helper()
-	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() {
-			names = append(names, strings.TrimPrefix(path, dir+"/"))
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return names
-}
 
 func TestAVersionLiesBesideTheOneThatRuns(t *testing.T) {
 	r := machine(t)
@@ -198,160 +122,6 @@ func TestWhatCannotRunIsRefusedAndLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestAnAttemptIsKeptWhenTheMachineIsWell(t *testing.T) {
-	r, store := machine(t), memory{}
-	begun(t, r, store)
-	if text, _ := os.ReadFile(filepath.Join(r.Loaders.ESP, bootentry.GrubEnvironment)); !strings.Contains(string(text), "dodeka_next="+next+"\n") {
-		t.Errorf("the loader was told %q", text)
-	}
-	a, found, err := AtBoot(store, r.Loaders, next)
-	if !found || err != nil || a.State != Trying || a.Version != "1.1.0" {
-		t.Fatalf("got %+v, %v, %v", a, found, err)
-	}
-	if err := a.Keep(store, r.Loaders); err != nil {
-		t.Fatal(err)
-	}
-	if a, _, _ := AtBoot(store, r.Loaders, next); a.State != Kept {
-		t.Errorf("got %+v", a)
-	}
-	if entry, _ := r.Loaders.Default(); entry != next {
-		t.Errorf("the default is %q", entry)
-	}
-}
-
-func TestAnAttemptThatEndsIsNotTriedAgain(t *testing.T) {
-	for _, reason := range []string{"", "apid is not healthy"} {
-		r, store := machine(t), memory{}
-		begun(t, r, store)
-		want := "it ended before the machine was well"
-		if reason != "" {
-			want = reason
-			a, _, _ := AtBoot(store, r.Loaders, next)
-			if err := a.GiveUp(store, reason); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for range 2 {
-			a, found, err := AtBoot(store, r.Loaders, old)
-			if !found || err != nil || a.State != Failed || a.Reason != want {
-				t.Errorf("got %+v, %v, %v", a, found, err)
-			}
-		}
-		if entry, _ := r.Loaders.Default(); entry != old {
-			t.Errorf("the default is %q", entry)
-		}
-		if _, err := Rollback(store, r.Loaders, old); !errors.Is(err, ErrNoOther) {
-			t.Errorf("got %v", err)
-		}
-	}
-}
-
-func TestABootLoaderThatCannotBeToldEndsTheAttempt(t *testing.T) {
-	r, store := machine(t), memory{}
-	v, err := Write(t.Context(), r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Loaders.EFI = filepath.Join(t.TempDir(), "read-only")
-	if err := Begin(store, r.Loaders, v, old); err == nil {
-		t.Error("it was told")
-	}
-	if a, _ := Last(store); a.State != Failed || !strings.Contains(a.Reason, "LoaderEntryOneShot") {
-		t.Errorf("got %+v", a)
-	}
-}
-
-func TestRollbackGoesBackAndForth(t *testing.T) {
-	r, store := machine(t), memory{}
-	if _, err := Rollback(store, r.Loaders, old); !errors.Is(err, ErrNoOther) {
-		t.Errorf("got %v", err)
-	}
-	begun(t, r, store)
-	if _, err := Rollback(store, r.Loaders, next); !errors.Is(err, ErrNoOther) {
-		t.Errorf("got %v", err)
-	}
-	a, _, _ := AtBoot(store, r.Loaders, next)
-	if err := a.Keep(store, r.Loaders); err != nil {
-		t.Fatal(err)
-	}
-	running := next
-	for _, want := range []string{old, next, old} {
-		entry, err := Rollback(store, r.Loaders, running)
-		if entry != want || err != nil {
-			t.Fatalf("got %q, %v, expected %s", entry, err, want)
-		}
-		if chosen, _ := r.Loaders.Default(); chosen != want {
-			t.Errorf("the default is %q", chosen)
-		}
-		if a, _, _ := AtBoot(store, r.Loaders, entry); a.State == Trying || a.State == Failed {
-			t.Errorf("got %+v", a)
-		}
-		running = entry
-	}
-	if err := os.Remove(filepath.Join(r.Loaders.ESP, r.Files[2].Path)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Rollback(store, r.Loaders, old); err == nil || !strings.Contains(err.Error(), "no root image") {
-		t.Errorf("got %v", err)
-	}
-	if chosen, _ := r.Loaders.Default(); chosen != old {
-		t.Errorf("the default is %q", chosen)
-	}
-}
-
-// cut is a store whose power is cut at the next write.
-type cut struct{ memory }
-
-func (cut) Set(uint8, string) error { return errors.New("no power") }
-
-func TestAPowerCutBetweenLoaderAndStoreIsMadeGood(t *testing.T) {
-	r, store := machine(t), memory{}
-	v, err := Write(t.Context(), r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := Begin(cut{store}, r.Loaders, v, old); err == nil {
-		t.Error("begun without the store")
-	}
-	if text, _ := os.ReadFile(filepath.Join(r.Loaders.ESP, bootentry.GrubEnvironment)); strings.Contains(string(text), "dodeka_next="+next) {
-		t.Error("a version is tried that the store does not know")
-	}
-	begun(t, r, store)
-	a, _, _ := AtBoot(store, r.Loaders, next)
-	if err := a.Keep(cut{store}, r.Loaders); err == nil {
-		t.Error("kept without the store")
-	}
-	if a, _, err := AtBoot(store, r.Loaders, next); a.State != Kept || err != nil {
-		t.Errorf("got %+v, %v", a, err)
-	}
-	for _, running := range []string{next, old, next} {
-		want := map[string]string{next: old, old: next}[running]
-		if entry, err := Rollback(cut{store}, r.Loaders, running); err == nil || entry != want {
-			t.Errorf("rolled back from %s to %q, %v", running, entry, err)
-		}
-		if chosen, _ := r.Loaders.Default(); chosen != want {
-			t.Errorf("the default is %q", chosen)
-		}
-	}
-}
-
-func TestAnAttemptIsAbandonedForAnother(t *testing.T) {
-	r, store := machine(t), memory{}
-	begun(t, r, store)
-	if err := Abandon(store, r.Loaders, old); err != nil {
-		t.Fatal(err)
-	}
-	if a, _ := Last(store); a.State != Failed || !strings.Contains(a.Reason, "another version was asked for") {
-		t.Errorf("got %+v", a)
-	}
-	if text, _ := os.ReadFile(filepath.Join(r.Loaders.ESP, bootentry.GrubEnvironment)); !strings.Contains(string(text), "dodeka_next=\n") {
-		t.Errorf("still armed: %q", text)
-	}
-	if err := Abandon(store, r.Loaders, old); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestADiskWithoutGRUBTakesAVersionForBoth(t *testing.T) {
 	r := machine(t)
 	r.Loaders.EFI = t.TempDir()
@@ -380,37 +150,6 @@ func TestARefusalLeavesTheVersionBefore(t *testing.T) {
 	if _, err := os.Stat(before); err != nil {
 		t.Error(err)
 	}
-}
-
-func TestOtherContentOfMETAIsNoAttempt(t *testing.T) {
-	for _, text := range []string{"", "{", `{"entry":"x","previous":"dodeka_1","state":"kept"}`, `{"entry":"dodeka_1","state":"trying"}`} {
-		if a, found, err := AtBoot(memory{Key: text}, bootentry.Loaders{}, old); found || err != nil {
-			t.Errorf("%q: %+v, %v", text, a, err)
-		}
-	}
-}
-
-func begun(t *testing.T, r Request, store Store) {
-	t.Helper()
-	v, err := Write(t.Context(), r)
-	if err == nil {
-		err = Begin(store, r.Loaders, v, old)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-type memory map[uint8]string
-
-func (m memory) Get(tag uint8) (string, bool) {
-	text, found := m[tag]
-	return text, found
-}
-
-func (m memory) Set(tag uint8, value string) error {
-	m[tag] = value
-	return nil
 }
 
 func FuzzArrange(f *testing.F) {
