@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Builds GRUB's images for BIOS, once per release. What differs between images (kernel arguments, where the kernel lies)
-// is in grub.cfg, which each image carries as a file.
+// is in files of theirs, which grub.cfg reads.
 import type { CommandAction } from "./action.ts";
 import type { Toolbox } from "./toolbox.ts";
 

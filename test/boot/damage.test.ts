@@ -140,7 +140,7 @@ function fileOffset(path: string): number {
 
 /** GRUB's copy of the command line, which is what BIOS machines get. */
 function changeCommandLine(image: string): void {
-  const { offset, size } = placed(plan.esp.files, "grub/grub.cfg");
+  const { offset, size } = placed(plan.esp.files, `grub/dodeka_${core.version}.cfg`);
   const range = { offset: espOffset + offset, length: size };
   replaceBytes(image, range, Buffer.from(core.root.hash), Buffer.from(otherHash));
 }
