@@ -9,6 +9,8 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"dodeka/userland/internal/metastore"
 )
 
 // MetaWrite implements machine.MachineServiceServer.
@@ -32,6 +34,9 @@ func (a *api) MetaDelete(_ context.Context, r *machine.MetaDeleteRequest) (*mach
 func (a *api) meta(key uint32) (Meta, error) {
 	if key > math.MaxUint8 {
 		return nil, status.Errorf(codes.InvalidArgument, "key %#x: expected 0 to 0xff", key)
+	}
+	if metastore.IsOwn(uint8(key)) {
+		return nil, status.Errorf(codes.PermissionDenied, "key %#x: 0xd0 to 0xdf are the system's own notes; take another", key)
 	}
 	if a.p.Meta != nil {
 		if store := a.p.Meta(); store != nil {

@@ -15,9 +15,16 @@ import (
 	"dodeka/userland/internal/blockdevice"
 )
 
-// ResetInProgress is a key of ours: what the reset that has begun shall still wipe, as JSON. Those that Talos gave a
-// meaning are in machinery's package meta. Tag 0 cannot be a key.
-const ResetInProgress uint8 = 0xd0
+// Keys of ours, as JSON: what the reset that has begun shall still wipe, and what became of the last upgrade. Those that
+// Talos gave a meaning are in machinery's package meta. Tag 0 cannot be a key.
+const (
+	ResetInProgress uint8 = 0xd0
+	UpgradeAttempt  uint8 = 0xd1
+)
+
+// IsOwn tells whether a key is kept for what the system notes for itself. Whoever could write it could have the next boot
+// wipe a disk.
+func IsOwn(tag uint8) bool { return tag >= 0xd0 && tag <= 0xdf }
 
 // Store is the values in memory and the place they came from. It may be used by several goroutines.
 type Store struct {

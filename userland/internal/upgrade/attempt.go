@@ -10,10 +10,8 @@ import (
 	"path/filepath"
 
 	"dodeka/userland/internal/bootentry"
+	"dodeka/userland/internal/metastore"
 )
-
-// Key is the key of META that holds the last attempt, as JSON. It outlives every reset that spares META.
-const Key uint8 = 0xd1
 
 // State is how far an attempt is.
 type State string
@@ -26,7 +24,7 @@ const (
 	RolledBack State = "rolled-back" // somebody went back to the one before
 )
 
-// Attempt is what became of the last upgrade.
+// Attempt is what became of the last upgrade. META holds it, so it outlives every reset that spares META.
 type Attempt struct {
 	Entry    string `json:"entry"`
 	Version  string `json:"version"`
@@ -43,7 +41,7 @@ type Store interface {
 
 // Last returns the last attempt; false without one, or with one that cannot be read.
 func Last(store Store) (Attempt, bool) {
-	text, found := store.Get(Key)
+	text, found := store.Get(metastore.UpgradeAttempt)
 	var a Attempt
 	if !found || json.Unmarshal([]byte(text), &a) != nil || !bootentry.Valid(a.Entry) || !bootentry.Valid(a.Previous) {
 		return Attempt{}, false
@@ -56,7 +54,7 @@ func (a Attempt) keep(store Store) error {
 	if err != nil {
 		return err
 	}
-	return store.Set(Key, string(text))
+	return store.Set(metastore.UpgradeAttempt, string(text))
 }
 
 // Begin has the next boot try a version that was written. The store knows before the boot loader does: a power cut in

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"dodeka/userland/internal/bootentry"
+	"dodeka/userland/internal/metastore"
 )
 
 func TestAnAttemptIsKeptWhenTheMachineIsWell(t *testing.T) {
@@ -168,7 +169,7 @@ func TestAnAttemptIsAbandonedForAnother(t *testing.T) {
 
 func TestOtherContentOfMETAIsNoAttempt(t *testing.T) {
 	for _, text := range []string{"", "{", `{"entry":"x","previous":"dodeka_1","state":"kept"}`, `{"entry":"dodeka_1","state":"trying"}`} {
-		if a, found, err := AtBoot(memory{Key: text}, bootentry.Loaders{}, old); found || err != nil {
+		if a, found, err := AtBoot(memory{metastore.UpgradeAttempt: text}, bootentry.Loaders{}, old); found || err != nil {
 			t.Errorf("%q: %+v, %v", text, a, err)
 		}
 	}
