@@ -7,9 +7,9 @@ import { BUNDLE_TYPE } from "../evidence/bundle.ts";
 import { EVIDENCE_MAX_BYTES } from "../evidence/json.ts";
 import { SIGNATURE_ANNOTATION, SIMPLE_SIGNING_TYPE } from "../evidence/simple-signing.ts";
 import type { Sha256 } from "../layout/digest.ts";
-import type { ImageSource } from "../registry/image-source.ts";
 import type { Descriptor } from "../layout/oci-manifest.ts";
 import { EMPTY_TYPE } from "../layout/oci-manifest.ts";
+import type { ImageSource } from "../registry/image-source.ts";
 
 export const ENVELOPE_TYPE = "application/vnd.dsse.envelope.v1+json";
 const MAX_ITEMS = 64;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where an image and what is said about it are read from: a repository of a registry, or an OCI layout on disk.
 import type { BlobRef, Sha256 } from "../layout/digest.ts";
-import type { Manifest } from "./manifest.ts";
 import type { Descriptor } from "../layout/oci-manifest.ts";
+import type { Manifest } from "./manifest.ts";
 import { listReferrers } from "./referrers.ts";
 import type { Repository } from "./registry.ts";
 import { pullBlob, pullManifest } from "./registry.ts";

@@ -7,11 +7,11 @@ import { memberAt, parseJsonObject } from "../evidence/json.ts";
 import { readBounded, readIfPresent } from "../host/read-bounded.ts";
 import type { BlobRef, Sha256 } from "../layout/digest.ts";
 import { isSha256, sha256 } from "../layout/digest.ts";
+import type { Descriptor } from "../layout/oci-manifest.ts";
+import { INDEX_TYPE } from "../layout/oci-manifest.ts";
 import type { ImageSource } from "./image-source.ts";
 import type { Manifest } from "./manifest.ts";
-import type { Descriptor } from "../layout/oci-manifest.ts";
 import { MANIFEST_MAX_BYTES, MANIFEST_TYPES, asRegistry, invalidManifest, parseManifest } from "./manifest.ts";
-import { INDEX_TYPE } from "../layout/oci-manifest.ts";
 import { MAX_REFERRERS } from "./referrers.ts";
 
 const LAYOUT_VERSION = "1.0.0";

@@ -5,10 +5,7 @@
 // Limit: the list under a tag is read and written without a lock, so that two writers at once lose one entry.
 import type { Sha256 } from "../layout/digest.ts";
 import { sha256 } from "../layout/digest.ts";
-import { invalidAnswer, readAnswer } from "./http.ts";
-import type { Manifest } from "./manifest.ts";
 import type { Descriptor } from "../layout/oci-manifest.ts";
-import { MANIFEST_MAX_BYTES, parseManifest } from "./manifest.ts";
 import {
   EMPTY_CONFIG,
   INDEX_TYPE,
@@ -16,6 +13,9 @@ import {
   renderArtifactManifest,
   renderIndex,
 } from "../layout/oci-manifest.ts";
+import { invalidAnswer, readAnswer } from "./http.ts";
+import type { Manifest } from "./manifest.ts";
+import { MANIFEST_MAX_BYTES, parseManifest } from "./manifest.ts";
 import type { Repository } from "./registry.ts";
 import { expectStatus, pullManifest, pushBlob, pushManifest } from "./registry.ts";
 
