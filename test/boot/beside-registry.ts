@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A network of QEMU for machines that fetch images: the host's loopback, and with it a test's registry, has an address
-// there, and a port of the host leads into the machine.
+// there, and a port of the host may lead into the machine.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
@@ -11,11 +11,15 @@ import type { TestRegistry } from "../registry/test-registry.ts";
 const NETWORK = "10.1.0.0/24";
 const HOST = "10.1.0.2";
 
+/** No time server answers on this network: a machine need not wait for one. */
+export const NO_TIME_SERVER: string = stringify({ apiVersion: "v1alpha1", kind: "TimeSyncConfig", enabled: false });
+
 /** The adapter of a machine, with a folder of its own below `dir`. */
-export function registryWires(dir: string, { hostPort, guestPort }: PortForward): Wires {
+export function registryWires(dir: string, forward?: PortForward): Wires {
   const wires = join(dir, "wires");
   mkdirSync(wires, { recursive: true });
-  const netdev = `user,id=registry,net=${NETWORK},hostfwd=tcp:127.0.0.1:${hostPort}-:${guestPort}`;
+  const port = forward === undefined ? "" : `,hostfwd=tcp:127.0.0.1:${forward.hostPort}-:${forward.guestPort}`;
+  const netdev = `user,id=registry,net=${NETWORK}${port}`;
   return { dir: wires, argv: ["-netdev", netdev, "-device", "virtio-net-pci,netdev=registry,addr=0x10"] };
 }
 

@@ -22,7 +22,7 @@ import { stockClient } from "../os/stock-client.ts";
 import { startRegistry } from "../registry/test-registry.ts";
 import { buildTalosctl } from "../talosctl/build.ts";
 import { answered, eventually } from "./asking.ts";
-import { mirrorDocument, mirrorOf, registryWires } from "./beside-registry.ts";
+import { NO_TIME_SERVER, mirrorDocument, mirrorOf, registryWires } from "./beside-registry.ts";
 import type { DrivenMachine } from "./driven-machine.ts";
 import { freePort, startMachine } from "./driven-machine.ts";
 import { ends, makeOwner, ready } from "./machine-owner.ts";
@@ -156,7 +156,7 @@ function configuration(): string {
   return [
     stringify({ version: "v1alpha1", machine: ours, cluster: { ...cluster, etcd: { ...etcd, image: IMAGE } } }),
     stringify({ apiVersion: "v1alpha1", kind: "HostnameConfig", hostname: NAME }),
-    stringify({ apiVersion: "v1alpha1", kind: "TimeSyncConfig", enabled: false }), // no server to wait for
+    NO_TIME_SERVER,
     mirrorDocument("registry.example", mirrorOf(registry)),
   ].join("---\n");
 }

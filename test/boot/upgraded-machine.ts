@@ -6,7 +6,6 @@ import { mkdirSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { after } from "node:test";
-import { stringify } from "yaml";
 import { planAllImages } from "../../builder/artifacts/outputs.ts";
 import { blobSource, loadRelease, loadSmallParts } from "../../builder/commands/load-release.ts";
 import { writeImageFile } from "../../builder/host/image-file.ts";
@@ -19,6 +18,7 @@ import { judge } from "../foreign/judge.ts";
 import { assertRefused } from "../os/api-test.ts";
 import { startRegistry } from "../registry/test-registry.ts";
 import { answered, eventually } from "./asking.ts";
+import { NO_TIME_SERVER, mirrorDocument, mirrorOf, registryWires } from "./beside-registry.ts";
 import type { DrivenMachine } from "./driven-machine.ts";
 import { startMachine } from "./driven-machine.ts";
 import type { Owner } from "./machine-owner.ts";
@@ -28,16 +28,12 @@ const DISK_BYTES = 2 ** 30;
 const UPGRADE_MS = 240_000;
 const END_MS = 240_000;
 export const TRIAL_MS = 240_000;
-/** On this network of QEMU the host's loopback has this address. */
-const NETWORK = "10.1.0.0/24";
-const HOST = "10.1.0.2";
 const REPOSITORY = "registry.example/dodeka";
 const UPGRADE = ["upgrade", "--drain=false", "--image"];
 
 const images = await buildImages(["raw"]);
 const registry = await startRegistry();
 after(() => registry.close());
-const mirror = `${HOST}:${registry.host.split(":")[1]}`;
 const { core } = images;
 
 /** Versions by their tag: what their kernel arguments have besides. */
@@ -61,17 +57,10 @@ async function publish(tag: Tag): Promise<void> {
   const [installer] = (await planAllImages(changed, ["installer"], known)).outputs;
   assert.ok(installer !== undefined);
   const path = join(images.dir, `installer-${tag}.tar`);
-  await (
-    await writeImageFile({ layout: installer.layout, blobs: blobSource(store), path })
-  ).digest;
-  const argv = [
-    "oras",
-    "copy",
-    "--from-oci-layout",
-    `${path}:${tag}`,
-    "--to-plain-http",
-    `${registry.host}/dodeka:${tag}`,
-  ];
+  const written = await writeImageFile({ layout: installer.layout, blobs: known.blobs, path });
+  await written.digest;
+  const target = `${registry.host}/dodeka:${tag}`;
+  const argv = ["oras", "copy", "--from-oci-layout", `${path}:${tag}`, "--to-plain-http", target];
   const { exitCode, stderr } = await (await judge(true))(argv, [images.dir]);
   assert.equal(exitCode, 0, stderr);
 }
@@ -95,30 +84,25 @@ export class Upgraded {
   static async install(firmware: Firmware, tags: readonly Tag[]): Promise<Upgraded> {
     for (const tag of tags) await publish(tag);
     const dir = join(images.dir, firmware);
-    mkdirSync(join(dir, "wires"), { recursive: true });
+    mkdirSync(dir);
     const disk = await images.copy("raw", join(firmware, "disk.raw"));
     truncateSync(disk, DISK_BYTES);
     const upgraded = new Upgraded(await makeOwner(dir), dir, disk, firmware);
     const machine = await upgraded.start();
-    await upgraded.owner.configure(machine, configuration(upgraded.owner.config));
+    const mirror = mirrorDocument("registry.example", mirrorOf(registry));
+    await upgraded.owner.configure(machine, [upgraded.owner.config, NO_TIME_SERVER, mirror].join("---\n"));
     await upgraded.#settled();
     return upgraded;
   }
 
   async start(): Promise<DrivenMachine> {
     this.#boots += 1;
-    const adapter = [
-      "-netdev",
-      `user,id=registry,net=${NETWORK}`,
-      "-device",
-      "virtio-net-pci,netdev=registry,addr=0x10",
-    ];
     this.#machine = await startMachine({
       name: `upgrade ${this.#firmware} ${this.#boots}`,
       image: this.#disk,
       port: this.owner.port,
       spec: { firmware: this.#firmware, as: "disk", keepsChanges: true },
-      wires: { dir: join(this.#dir, "wires"), argv: adapter },
+      wires: registryWires(this.#dir),
       variables: join(this.#dir, "variables.fd"),
     });
     return this.#machine;
@@ -158,23 +142,13 @@ export class Upgraded {
     await this.#machine?.cut();
   }
 
-  /** What fsck.fat says of the ESP, whose files are listed. */
+  /** fsck.fat must find nothing wrong with the ESP. */
   async checkEsp(): Promise<void> {
     const { offset = 0, size = 0 } = images.planOf("raw").partitions[0] ?? {};
     const volume = extractRange(this.#disk, offset, size, join(this.#dir, "esp"));
     const { exitCode, stdout } = await (await judge())(["fsck.fat", "-n", volume], [this.#dir]);
     assert.equal(exitCode, 0, stdout);
   }
-}
-
-/** The registry is reached by another name than its own; there is no time server to wait for. */
-function configuration(config: string): string {
-  const endpoints = [{ url: `http://${mirror}` }];
-  const documents = [
-    { kind: "RegistryMirrorConfig", name: "registry.example", endpoints, skipFallback: true },
-    { kind: "TimeSyncConfig", enabled: false },
-  ];
-  return [config, ...documents.map((document) => stringify({ apiVersion: "v1alpha1", ...document }))].join("---\n");
 }
 
 /** The steps that every firmware must take: refusals, a version that is kept, and the same version again. */

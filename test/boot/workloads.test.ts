@@ -16,7 +16,7 @@ import { assertRefused } from "../os/api-test.ts";
 import { mainDocument } from "../os/cluster.ts";
 import { PASSWORD, USER, startRegistry } from "../registry/test-registry.ts";
 import { answered, eventually, until } from "./asking.ts";
-import { mirrorDocument, mirrorOf, registryWires } from "./beside-registry.ts";
+import { NO_TIME_SERVER, mirrorDocument, mirrorOf, registryWires } from "./beside-registry.ts";
 import type { DrivenMachine } from "./driven-machine.ts";
 import { freePort, startMachine } from "./driven-machine.ts";
 import { ends, makeOwner, ready } from "./machine-owner.ts";
@@ -201,7 +201,7 @@ function configuration({ isKnown }: { readonly isKnown: boolean }): string {
       cluster: { ...main.cluster, network },
     }),
     stringify({ apiVersion: "v1alpha1", kind: "HostnameConfig", hostname: "worker" }),
-    stringify({ apiVersion: "v1alpha1", kind: "TimeSyncConfig", enabled: false }), // no server to wait for
+    NO_TIME_SERVER,
     ...["registry.example", "registry.k8s.io"].map((name) => mirrorDocument(name, mirror)),
     ...(isKnown ? [stringify({ apiVersion: "v1alpha1", ...account })] : []),
   ].join("---\n");
