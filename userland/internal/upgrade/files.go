@@ -53,7 +53,7 @@ func arrange(files []File) (parts, error) {
 	var p parts
 	for _, f := range files {
 		if digits, found := strings.CutPrefix(f.Digest, "sha256:"); !found || !isDigest(digits) {
-			return parts{}, fmt.Errorf("%s: found the digest %q, expected SHA-256", f.Path, f.Digest)
+			return parts{}, fmt.Errorf("%q: found the digest %q, expected SHA-256", f.Path, f.Digest)
 		}
 		var limit int64
 		switch dir, name := path.Split(f.Path); {
@@ -67,7 +67,7 @@ func arrange(files []File) (parts, error) {
 			return parts{}, fmt.Errorf("the image has %q, which is no file of a version, or comes twice", f.Path)
 		}
 		if f.Size <= 0 || f.Size > limit {
-			return parts{}, fmt.Errorf("%s has %d bytes, expected 1 to %d", f.Path, f.Size, limit)
+			return parts{}, fmt.Errorf("%q has %d bytes, expected 1 to %d", f.Path, f.Size, limit)
 		}
 	}
 	switch {
