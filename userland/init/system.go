@@ -114,7 +114,7 @@ func runSystem() {
 	if !s.cmdline.PowerOffWhenReady {
 		s.guard("configure", s.followConfiguration)
 		if s.trial != nil {
-			s.trial.runs = true
+			s.trial.running.Add(1)
 			s.guard("upgrade", s.followTrial)
 		}
 	}

@@ -7,13 +7,13 @@ package main
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/cosi-project/runtime/pkg/safe"
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	"github.com/siderolabs/talos/pkg/machinery/resources/network"
 
-	"dodeka/userland/internal/media"
 	"dodeka/userland/internal/sequence"
 	"dodeka/userland/internal/services"
 	"dodeka/userland/internal/upgrade"
@@ -29,8 +29,7 @@ type trial struct {
 	attempt upgrade.Attempt
 	ctx     context.Context
 	end     context.CancelFunc
-	runs    bool // followTrial was started
-	done    chan struct{}
+	running sync.WaitGroup // of followTrial
 }
 
 // examineAttempt looks at what became of the last upgrade, and remembers whether this boot is its trial.
@@ -50,9 +49,8 @@ func (s *system) examineAttempt() {
 	switch attempt.State {
 	case upgrade.Trying:
 		s.log("upgrade: version %s is tried", attempt.Version)
-		t := &trial{attempt: attempt, done: make(chan struct{})}
-		t.ctx, t.end = context.WithCancel(context.Background())
-		s.trial = t
+		s.trial = &trial{attempt: attempt}
+		s.trial.ctx, s.trial.end = context.WithCancel(context.Background())
 	case upgrade.Failed:
 		s.log("upgrade: version %s failed: %s", attempt.Version, attempt.Reason)
 	}
@@ -61,7 +59,7 @@ func (s *system) examineAttempt() {
 // followTrial keeps the version once the machine is well, or reboots into the one before.
 func (s *system) followTrial() {
 	t := s.trial
-	defer close(t.done)
+	defer t.running.Done()
 	upgrade.Trial{
 		Missing: s.missing, Keep: s.keepVersion, Within: s.cmdline.Trial, Calm: trialCalm, Step: trialStep,
 		GiveUp: func(reason string) {
@@ -78,30 +76,23 @@ func (s *system) endTrial() {
 		return
 	}
 	s.trial.end()
-	if s.trial.runs {
-		<-s.trial.done
-	}
+	s.trial.running.Wait()
 }
 
+// keepVersion waits for nobody: the end of a run waits for it.
 func (s *system) keepVersion() error {
-	s.versions.mu.Lock()
-	defer s.versions.mu.Unlock()
-	loaders, _, err := s.bootEntries()
-	if err != nil {
-		return err
-	}
-	kept := false
-	err = media.Writable(loaders.ESP, func() error {
-		err := s.trial.attempt.Keep(publishedMeta{s, s.storage.store()}, loaders)
-		kept = err == nil
-		return err
-	})
-	if kept {
-		s.report("upgrade", err)
+	return s.versions.alone(func() error {
+		loaders, _, err := s.bootEntries()
+		if err != nil {
+			return err
+		}
+		keep := func(meta publishedMeta) error { return s.trial.attempt.Keep(meta, loaders) }
+		if err := s.changeESP(loaders, keep); err != nil {
+			return err
+		}
 		s.log("upgrade: version %s is kept", s.trial.attempt.Version)
 		return nil
-	}
-	return err
+	})
 }
 
 // missing says what the machine lacks to be well, in words; nothing when it is.

@@ -85,10 +85,9 @@ func (v *versions) Upgrade(ctx context.Context, from machineapi.VersionImage, pr
 	})
 }
 
-// write puts the version onto the ESP and has it tried. Once it will be, nothing is an error any more.
+// write puts the version onto the ESP and has it tried.
 func (v *versions) write(ctx context.Context, r upgrade.Request) error {
-	meta, begun := publishedMeta{v.s, v.s.storage.store()}, false
-	err := media.Writable(r.Loaders.ESP, func() error {
+	return v.s.changeESP(r.Loaders, func(meta publishedMeta) error {
 		if err := upgrade.Abandon(meta, r.Loaders, r.Running); err != nil {
 			return err
 		}
@@ -96,15 +95,14 @@ func (v *versions) write(ctx context.Context, r upgrade.Request) error {
 		if err != nil {
 			return err
 		}
-		err = upgrade.Begin(meta, r.Loaders, version, r.Running)
-		begun = err == nil
-		return err
+		return upgrade.Begin(meta, r.Loaders, version, r.Running)
 	})
-	if begun {
-		v.s.report("upgrade", err)
-		return nil
-	}
-	return err
+}
+
+// changeESP runs a change of what boots, beside which META is written.
+func (s *system) changeESP(loaders bootentry.Loaders, run func(publishedMeta) error) error {
+	report := func(err error) { s.report("ESP", err) }
+	return media.Writable(loaders.ESP, report, func() error { return run(publishedMeta{s, s.storage.store()}) })
 }
 
 // refusedUpgrade says whose fault it is: what an image brings, or that it is there already.
@@ -161,8 +159,8 @@ func (v *versions) Rollback(context.Context) error {
 		if err != nil {
 			return err
 		}
-		return media.Writable(esp.ESP, func() error {
-			entry, err := upgrade.Rollback(publishedMeta{v.s, v.s.storage.store()}, esp, running)
+		return v.s.changeESP(esp, func(meta publishedMeta) error {
+			entry, err := upgrade.Rollback(meta, esp, running)
 			if err == nil {
 				v.s.log("rollback: %s boots next", entry)
 				return nil

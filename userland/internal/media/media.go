@@ -64,15 +64,15 @@ func OpenOn(device, target, path string) (*os.File, error) {
 }
 
 // Writable runs something while the file system that is mounted at a folder can be written to. Everything is on the medium
-// when it returns.
-func Writable(target string, run func() error) error {
+// when it returns. That it cannot be made read-only again takes nothing back, and is only reported.
+func Writable(target string, report func(error), run func() error) error {
 	if err := unix.Mount("", target, "", unix.MS_REMOUNT|mountFlags, ""); err != nil {
 		return fmt.Errorf("make %s writable: %w", target, err)
 	}
 	err := run()
 	// Remounting writes what is not yet written.
 	if again := unix.Mount("", target, "", unix.MS_REMOUNT|unix.MS_RDONLY|mountFlags, ""); again != nil {
-		err = errors.Join(err, fmt.Errorf("make %s read-only: %w", target, again))
+		report(fmt.Errorf("make %s read-only: %w", target, again))
 	}
 	return err
 }
